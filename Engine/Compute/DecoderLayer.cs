@@ -44,7 +44,7 @@ internal sealed class DecoderLayer
         Rotate(qkv, shape, inverse: false);
         (Tensor attention, Tensor logSumExp) = _attention.Forward(qkv, shape);
         Tensor middle = LinearOp.Forward(attention, weights.AttentionOut, weights.AttentionOutBias, _inputMajor);
-        middle.add_(input).Dispose();
+        middle.add_(input);
 
         Tensor up;
         using (Tensor normed = NormOp.Forward(middle, weights.MlpNorm, weights.MlpNormBias, _config.NormEpsilon))
@@ -54,7 +54,7 @@ internal sealed class DecoderLayer
 
         using Tensor activated = ActivationOp.Forward(up, _config.Activation, _config.GatedMlp);
         Tensor output = LinearOp.Forward(activated, weights.Down, weights.DownBias, _inputMajor);
-        output.add_(middle).Dispose();
+        output.add_(middle);
         var activations = new LayerActivations
         {
             Input = input,
@@ -98,7 +98,7 @@ internal sealed class DecoderLayer
         using Tensor gradNormed = LinearOp.InputGradient(gradUp, weights.Up, _inputMajor);
         Tensor gradMiddle = NormOp.Backward(
             saved.Middle, weights.MlpNorm, _isLayerNorm, _config.NormEpsilon, gradNormed, sums.MlpNorm, sums.MlpNormBias);
-        gradMiddle.add_(gradOutput).Dispose();
+        gradMiddle.add_(gradOutput);
         return gradMiddle;
     }
 
@@ -117,7 +117,7 @@ internal sealed class DecoderLayer
         using Tensor gradNormed = LinearOp.InputGradient(gradQkv, weights.Qkv, _inputMajor);
         Tensor gradInput = NormOp.Backward(
             saved.Input, weights.InputNorm, _isLayerNorm, _config.NormEpsilon, gradNormed, sums.InputNorm, sums.InputNormBias);
-        gradInput.add_(gradMiddle).Dispose();
+        gradInput.add_(gradMiddle);
         return gradInput;
     }
 

@@ -38,7 +38,7 @@ internal static class EmbeddingOp
         tokenSum.index_add_(0, ids, gradient, 1);
         if (positionSum is not null)
         {
-            Tensor byPosition = gradient.view(shape.Sequences, shape.Tokens, -1).sum(0);
+            Tensor byPosition = gradient.view(shape.Sequences, shape.Tokens, -1).sum(dim: 0);
             positionSum.narrow(0, positionOffset, shape.Tokens).add_(byPosition);
         }
     }

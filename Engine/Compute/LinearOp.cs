@@ -33,19 +33,19 @@ internal static class LinearOp
         if (x.dtype == ScalarType.Float32)
         {
             // beta = 1: the product is added in the matrix product's own store, without a pass of its own.
-            weightSum.addmm_(left, right, beta: 1, alpha: 1).Dispose();
+            weightSum.addmm_(left, right, beta: 1, alpha: 1);
         }
         else
         {
             // ATen has no bf16 x bf16 -> fp32 product on the CPU: the product is rounded once, then summed in fp32.
             using Tensor product = left.mm(right);
-            weightSum.add_(product).Dispose();
+            weightSum.add_(product);
         }
 
         if (biasSum is not null)
         {
             using Tensor columns = gradY.sum(0, type: ScalarType.Float32);
-            biasSum.add_(columns).Dispose();
+            biasSum.add_(columns);
         }
     }
 

@@ -59,7 +59,10 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IDisposable
     /// <inheritdoc/>
     public void ReadMasters(int unitIndex, long offset, Span<float> destination) => _units[unitIndex].ReadMasters(offset, destination);
 
-    /// <summary>Makes the compute weights agree with the masters, after load.</summary>
+    /// <inheritdoc/>
+    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source) => _units[unitIndex].WriteMasters(offset, source);
+
+    /// <summary>Makes the compute weights agree with the masters, after <see cref="WriteMasters"/>.</summary>
     public void RefreshWeights()
     {
         foreach (UnitState unit in _units)
@@ -112,7 +115,7 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IDisposable
 
         if (_tiedHeadSumTensor is not null)
         {
-            sums.Embedding.Tokens.add_(_tiedHeadSumTensor).Dispose();
+            sums.Embedding.Tokens.add_(_tiedHeadSumTensor);
         }
 
         double sumOfSquares = 0;

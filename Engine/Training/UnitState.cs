@@ -96,6 +96,21 @@ internal sealed unsafe class UnitState : IDisposable
         }
     }
 
+    /// <summary>Reads the gradients as the optimizer does.</summary>
+    /// <param name="offset">First element within the unit.</param>
+    /// <param name="destination">Receives them, in fp32.</param>
+    public void ReadGradients(long offset, Span<float> destination)
+    {
+        if (_rounded is null)
+        {
+            Trainable(_sums).AsSpan<float>(offset, destination.Length).CopyTo(destination);
+        }
+        else
+        {
+            BFloat16Convert.ToSingle(_rounded.AsSpan<ushort>(offset, destination.Length), destination);
+        }
+    }
+
     /// <summary>Reads masters.</summary>
     /// <param name="offset">First element within the unit.</param>
     /// <param name="destination">Receives them.</param>
