@@ -12,7 +12,7 @@ public sealed class SafetensorsWriterTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Property(MaxTest = 200, Arbitrary = [typeof(TensorLists)])]
+    [Property(MaxTest = 100, Arbitrary = [typeof(TensorLists)])]
     public void Complete_AnyTensors_RoundTrip(TensorSpec[] tensors)
     {
         using var folder = new TemporaryFolder();

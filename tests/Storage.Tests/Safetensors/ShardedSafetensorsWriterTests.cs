@@ -14,7 +14,7 @@ public sealed class ShardedSafetensorsWriterTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Property(MaxTest = 60, Arbitrary = [typeof(TensorLists)])]
+    [Property(MaxTest = 40, Arbitrary = [typeof(TensorLists)])]
     public void Complete_AnyTensorsAndShardSize_RoundTrip(TensorSpec[] tensors, byte maxShardSizeBytes)
     {
         using var folder = new TemporaryFolder();
