@@ -80,7 +80,7 @@ public sealed class DemoModelTests
     {
         using var document = JsonDocument.Parse(tokenizerJson);
         JsonElement model = document.RootElement.GetProperty("model");
-        IEnumerable<(string, int)> vocabulary = model.GetProperty("vocab").EnumerateObject().Select(token => (token.Name, token.Value.GetInt32()));
+        IEnumerable<KeyValuePair<string, int>> vocabulary = model.GetProperty("vocab").EnumerateObject().Select(token => KeyValuePair.Create(token.Name, token.Value.GetInt32()));
         IEnumerable<string> merges = model.GetProperty("merges").EnumerateArray().Select(merge => $"{merge[0].GetString()} {merge[1].GetString()}");
         return BpeTokenizer.Create(new BpeOptions(vocabulary)
         {
