@@ -8,7 +8,7 @@ namespace Offload.DemoAssets.Model;
 /// </summary>
 internal static class DemoModelFiles
 {
-    /// <summary>Longest sequence in tokens: three of the longest stories fit.</summary>
+    /// <summary>Longest sequence in tokens: two of the longest stories fit.</summary>
     public const int MaxPositions = 512;
 
     private const int HiddenSize = 192;
