@@ -36,6 +36,26 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public void Doctor_OtherLibtorchThanTheOneBesideTheApplication_RunsOnIt()
+    {
+        // A real copy of the one library that must not be loaded twice; a link would count as the same file.
+        string bundled = Engine.Interop.LibtorchLocator.Locate().Folder;
+        foreach (string file in Directory.EnumerateFiles(bundled, "*.so*"))
+        {
+            File.CreateSymbolicLink(Path.Combine(_folder, Path.GetFileName(file)), file);
+        }
+
+        string copy = Path.Combine(_folder, "libtorch_cpu.so");
+        File.Delete(copy);
+        File.Copy(Path.Combine(bundled, "libtorch_cpu.so"), copy);
+
+        CliRun run = CliRun.AsProcess("doctor", "--libtorch", _folder);
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Matches($@"ok +libtorch +\d+\.\d+\.\d+ in {_folder} \(--libtorch\)", run.Output);
+    }
+
+    [Fact]
     public void StorageChecks_FolderThatIsMissing_TriesItsParent()
     {
         Check check = StorageChecks.Run([Path.Combine(_folder, "a", "b")]).Last();

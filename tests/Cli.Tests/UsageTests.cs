@@ -19,7 +19,7 @@ public sealed class UsageTests
         {
             CliRun run = CliRun.InProcess(command.Name, "--help");
             Assert.Equal(0, run.ExitCode);
-            Assert.Contains($"offload {command.Name}", run.Output);
+            Assert.Contains($" {command.Name} ", run.Output);
         });
     }
 
