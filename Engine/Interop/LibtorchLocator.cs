@@ -12,7 +12,7 @@ public static class LibtorchLocator
 
     internal const string TorchCpu = "libtorch_cpu.so";
     internal const string TorchCuda = "libtorch_cuda.so";
-    internal const string LibTorchSharp = "libLibTorchSharp.so";
+    private const string LibTorchSharp = "libLibTorchSharp.so";
 
     private const string NuGetPackage = "libtorch-cpu-linux-x64";
     private const string NuGetVersion = "2.10.0";
@@ -80,6 +80,9 @@ public static class LibtorchLocator
 
         return answer.Length > 0 && Missing(answer).Length == 0 ? new LibtorchChoice(answer, LibtorchOrigin.Python) : null;
     }
+
+    /// <summary>The library through which TorchSharp calls libtorch; null if the application lacks it.</summary>
+    public static string? FindBridge() => ApplicationFolders().Select(folder => Path.Combine(folder, LibTorchSharp)).FirstOrDefault(File.Exists);
 
     /// <summary>Folders that may hold the application's native libraries, most specific first.</summary>
     internal static IEnumerable<string> ApplicationFolders() =>

@@ -63,8 +63,8 @@ public static class TorchRuntime
     private static LoadedTorch LoadLocked(LibtorchChoice choice)
     {
         RefuseOther(choice);
-        string bridge = LibtorchLocator.ApplicationFolders().Select(folder => Path.Combine(folder, LibtorchLocator.LibTorchSharp)).FirstOrDefault(File.Exists)
-            ?? throw new NativeLibraryException(LibtorchLocator.LibTorchSharp, "find the library", "it is not beside the application", "install the application again: a part of it is missing");
+        string bridge = LibtorchLocator.FindBridge()
+            ?? throw new NativeLibraryException("libLibTorchSharp.so", "find the library", "it is not beside the application", "install the application again: a part of it is missing");
 
         LoadFrom("libc10.so");
         IntPtr cpu = LoadFrom(LibtorchLocator.TorchCpu);
