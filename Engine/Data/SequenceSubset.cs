@@ -1,0 +1,20 @@
+namespace Offload.Engine.Data;
+
+/// <summary>The sequences at a range of a permutation.</summary>
+internal sealed class SequenceSubset(ISequenceDataset all, Permutation order, long first, long count) : ISequenceDataset
+{
+    public long NumSequences => count;
+
+    public int SequenceLength => all.SequenceLength;
+
+    public int CountLabels(long sequenceIndex) => all.CountLabels(Map(sequenceIndex));
+
+    public void Read(long sequenceIndex, Span<int> inputIds, Span<int> labels) => all.Read(Map(sequenceIndex), inputIds, labels);
+
+    private long Map(long sequenceIndex)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sequenceIndex);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(sequenceIndex, count);
+        return order[first + sequenceIndex];
+    }
+}
