@@ -1,67 +1,54 @@
+using Offload.Engine.Compute;
 using Offload.Storage;
 
 namespace Offload.Engine.Data;
 
 /// <summary>Micro-batches of a data set in an order: each a pure function of its position. Safe for concurrent use.</summary>
-public sealed class BatchSource
+internal sealed class BatchSource
 {
     private readonly ISequenceDataset _dataset;
     private readonly SequenceOrder _order;
 
     /// <param name="dataset">The sequences; stay the caller's.</param>
     /// <param name="order">An order of as many.</param>
-    /// <param name="microBatchSize">Sequences in a micro-batch.</param>
-    public BatchSource(ISequenceDataset dataset, SequenceOrder order, int microBatchSize)
+    public BatchSource(ISequenceDataset dataset, SequenceOrder order)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(order.NumSequences, dataset.NumSequences);
-        ArgumentOutOfRangeException.ThrowIfLessThan(microBatchSize, 1);
         _dataset = dataset;
         _order = order;
-        MicroBatchSize = microBatchSize;
     }
-
-    /// <summary>Sequences in a micro-batch.</summary>
-    public int MicroBatchSize { get; }
 
     /// <summary>Sequences in an epoch.</summary>
     public long NumSequences => _dataset.NumSequences;
 
-    /// <summary>A micro-batch to read into.</summary>
-    public MicroBatch CreateBatch() => new(MicroBatchSize, _dataset.SequenceLength);
-
-    /// <summary>Labels that count in the sequences from a position on, without reading them: a step's loss is divided by it.</summary>
-    /// <param name="position">Sequences seen since the start of the run.</param>
-    /// <param name="numSequences">Sequences to count.</param>
-    public long CountLabels(long position, long numSequences)
-    {
-        long count = 0;
-        for (long index = 0; index < numSequences; index++)
-        {
-            count += _dataset.CountLabels(_order.At(position + index).SequenceIndex);
-        }
-
-        return count;
-    }
-
     /// <summary>Reads the micro-batch at a position; it may reach into the next epoch.</summary>
-    /// <param name="position">Sequences seen since the start of the run; the next micro-batch is at position + NumSequences.</param>
-    /// <param name="batch">Receives it; made by <see cref="CreateBatch"/>.</param>
-    /// <param name="numSequences">Sequences to read, fewer at the end of an evaluation; null: <see cref="MicroBatchSize"/>.</param>
+    /// <param name="position">Sequences seen since the start of the run.</param>
+    /// <param name="numSequences">Sequences to read.</param>
     /// <exception cref="StorageException">Reading fails.</exception>
-    public void Read(long position, MicroBatch batch, int? numSequences = null)
+    public MicroBatch Read(long position, int numSequences)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(batch.SequenceLength, _dataset.SequenceLength);
-        int count = numSequences ?? MicroBatchSize;
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(numSequences));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, batch.MaxSequences, nameof(numSequences));
-        batch.NumSequences = count;
-        batch.NumCountedLabels = 0;
-        int length = batch.SequenceLength;
-        for (int row = 0; row < count; row++)
+        ArgumentOutOfRangeException.ThrowIfLessThan(numSequences, 1);
+        int length = _dataset.SequenceLength;
+        var ids = new int[numSequences * length];
+        var targets = new int[numSequences * length];
+        for (int row = 0; row < numSequences; row++)
         {
             long sequenceIndex = _order.At(position + row).SequenceIndex;
-            _dataset.Read(sequenceIndex, batch.InputIds.Span.Slice(row * length, length), batch.Labels.Span.Slice(row * length, length));
-            batch.NumCountedLabels += _dataset.CountLabels(sequenceIndex);
+            _dataset.Read(sequenceIndex, ids.AsSpan(row * length, length), targets.AsSpan(row * length, length));
+        }
+
+        return new MicroBatch(new BatchShape(numSequences, length), ids, targets);
+    }
+
+    /// <summary>The micro-batches of a range of positions; the last may be smaller.</summary>
+    /// <param name="position">First sequence.</param>
+    /// <param name="numSequences">Sequences in all.</param>
+    /// <param name="microBatchSequences">Sequences of a micro-batch.</param>
+    public IEnumerable<MicroBatch> ReadRange(long position, long numSequences, int microBatchSequences)
+    {
+        for (long done = 0; done < numSequences; done += microBatchSequences)
+        {
+            yield return Read(position + done, (int)Math.Min(microBatchSequences, numSequences - done));
         }
     }
 }

@@ -12,9 +12,6 @@ public interface ISequenceDataset
     /// <summary>Tokens in each sequence, padding included.</summary>
     int SequenceLength { get; }
 
-    /// <summary>Positions of a sequence whose label counts; known without reading it. At least 1.</summary>
-    int CountLabels(long sequenceIndex);
-
     /// <summary>Reads a sequence.</summary>
     /// <param name="sequenceIndex">From 0 to <see cref="NumSequences"/> - 1.</param>
     /// <param name="inputIds">[SequenceLength]; receives the ids.</param>

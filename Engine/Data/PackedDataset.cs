@@ -45,9 +45,6 @@ public sealed class PackedDataset : ISequenceDataset
     public long NumTokens => _tokens.NumTokens;
 
     /// <inheritdoc/>
-    public int CountLabels(long sequenceIndex) => Length(sequenceIndex) - 1;
-
-    /// <inheritdoc/>
     /// <exception cref="StorageException">Reading fails.</exception>
     public void Read(long sequenceIndex, Span<int> inputIds, Span<int> labels)
     {

@@ -7,8 +7,6 @@ internal sealed class SequenceSubset(ISequenceDataset all, Permutation order, lo
 
     public int SequenceLength => all.SequenceLength;
 
-    public int CountLabels(long sequenceIndex) => all.CountLabels(Map(sequenceIndex));
-
     public void Read(long sequenceIndex, Span<int> inputIds, Span<int> labels) => all.Read(Map(sequenceIndex), inputIds, labels);
 
     private long Map(long sequenceIndex)
