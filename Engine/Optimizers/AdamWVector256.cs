@@ -44,8 +44,14 @@ internal readonly unsafe struct AdamWVector256
             (Vector256<float> gradientLower, Vector256<float> gradientUpper) = TGradient.Load256(gradients, index);
             (Vector256<float> weightLower, Vector256<float> weightUpper) =
                 SplitMaster.Join(Vector256.Load(source.WeightHigh + index), Vector256.Load(source.WeightLow + index));
-            weightLower = constants.Update(gradientLower, weightLower, source.FirstMoment + index, source.SecondMoment + index, destination.FirstMoment + index, destination.SecondMoment + index);
-            weightUpper = constants.Update(gradientUpper, weightUpper, source.FirstMoment + index + 8, source.SecondMoment + index + 8, destination.FirstMoment + index + 8, destination.SecondMoment + index + 8);
+            weightLower = constants.Update(
+                gradientLower, weightLower,
+                source.FirstMoment + index, source.SecondMoment + index,
+                destination.FirstMoment + index, destination.SecondMoment + index);
+            weightUpper = constants.Update(
+                gradientUpper, weightUpper,
+                source.FirstMoment + index + 8, source.SecondMoment + index + 8,
+                destination.FirstMoment + index + 8, destination.SecondMoment + index + 8);
             (Vector256<ushort> high, Vector256<short> low) = SplitMaster.Split(weightLower, weightUpper);
             high.Store(destination.WeightHigh + index);
             low.Store(destination.WeightLow + index);
@@ -55,12 +61,14 @@ internal readonly unsafe struct AdamWVector256
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Vector256<float> Update(Vector256<float> gradient, Vector256<float> weight, float* oldFirst, float* oldSecond, float* toFirst, float* toSecond)
+    private Vector256<float> Update(
+        Vector256<float> gradient, Vector256<float> weight, float* oldFirst, float* oldSecond, float* toFirst, float* toSecond)
     {
         Vector256<float> firstMoment = Vector256.Load(oldFirst);
         Vector256<float> scaled = gradient * _gradientScale;
         Vector256<float> difference = scaled - firstMoment;
-        Vector256<float> newFirst = Vector256.FusedMultiplyAdd(difference, _lerpFactor, Vector256.ConditionalSelect(_lerpFromGradient, scaled, firstMoment));
+        Vector256<float> newFirst = Vector256.FusedMultiplyAdd(
+            difference, _lerpFactor, Vector256.ConditionalSelect(_lerpFromGradient, scaled, firstMoment));
         Vector256<float> decayedSecond = Vector256.Load(oldSecond) * _secondMomentDecay;
         Vector256<float> gain = scaled * _secondMomentGain;
         Vector256<float> newSecond = Vector256.FusedMultiplyAdd(gain, scaled, decayedSecond);

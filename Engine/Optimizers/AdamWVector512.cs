@@ -44,8 +44,14 @@ internal readonly unsafe struct AdamWVector512
             (Vector512<float> gradientLower, Vector512<float> gradientUpper) = TGradient.Load512(gradients, index);
             (Vector512<float> weightLower, Vector512<float> weightUpper) =
                 SplitMaster.Join(Vector512.Load(source.WeightHigh + index), Vector512.Load(source.WeightLow + index));
-            weightLower = constants.Update(gradientLower, weightLower, source.FirstMoment + index, source.SecondMoment + index, destination.FirstMoment + index, destination.SecondMoment + index);
-            weightUpper = constants.Update(gradientUpper, weightUpper, source.FirstMoment + index + 16, source.SecondMoment + index + 16, destination.FirstMoment + index + 16, destination.SecondMoment + index + 16);
+            weightLower = constants.Update(
+                gradientLower, weightLower,
+                source.FirstMoment + index, source.SecondMoment + index,
+                destination.FirstMoment + index, destination.SecondMoment + index);
+            weightUpper = constants.Update(
+                gradientUpper, weightUpper,
+                source.FirstMoment + index + 16, source.SecondMoment + index + 16,
+                destination.FirstMoment + index + 16, destination.SecondMoment + index + 16);
             (Vector512<ushort> high, Vector512<short> low) = SplitMaster.Split(weightLower, weightUpper);
             high.Store(destination.WeightHigh + index);
             low.Store(destination.WeightLow + index);
@@ -55,12 +61,14 @@ internal readonly unsafe struct AdamWVector512
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Vector512<float> Update(Vector512<float> gradient, Vector512<float> weight, float* oldFirst, float* oldSecond, float* toFirst, float* toSecond)
+    private Vector512<float> Update(
+        Vector512<float> gradient, Vector512<float> weight, float* oldFirst, float* oldSecond, float* toFirst, float* toSecond)
     {
         Vector512<float> firstMoment = Vector512.Load(oldFirst);
         Vector512<float> scaled = gradient * _gradientScale;
         Vector512<float> difference = scaled - firstMoment;
-        Vector512<float> newFirst = Vector512.FusedMultiplyAdd(difference, _lerpFactor, Vector512.ConditionalSelect(_lerpFromGradient, scaled, firstMoment));
+        Vector512<float> newFirst = Vector512.FusedMultiplyAdd(
+            difference, _lerpFactor, Vector512.ConditionalSelect(_lerpFromGradient, scaled, firstMoment));
         Vector512<float> decayedSecond = Vector512.Load(oldSecond) * _secondMomentDecay;
         Vector512<float> gain = scaled * _secondMomentGain;
         Vector512<float> newSecond = Vector512.FusedMultiplyAdd(gain, scaled, decayedSecond);
