@@ -17,7 +17,7 @@ internal static class ModelImport
     /// <param name="destination">Receives the masters.</param>
     /// <returns>Names of tensors in the checkpoint that the model has no place for.</returns>
     /// <exception cref="UnreadableInputException">A tensor is missing or has another shape or an integer type.</exception>
-    public static IReadOnlyList<string> Read(SafetensorsCheckpoint checkpoint, IMasterWeights destination)
+    public static IReadOnlyList<string> Read(SafetensorsCheckpoint checkpoint, IMasterWeightsTarget destination)
     {
         ModelLayout layout = destination.Layout;
         var unused = new HashSet<string>(checkpoint.Tensors.Keys, StringComparer.Ordinal);

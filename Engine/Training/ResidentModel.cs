@@ -11,7 +11,7 @@ namespace Offload.Engine.Training;
 /// A model all of whose states are in memory, and its plain training step: micro-batches in order, gradients rounded once, global
 /// norm, clip, update. Every schedule must give the same bits as this. One thread uses it at a time. Owns everything but the threads.
 /// </summary>
-internal sealed unsafe class ResidentModel : IMasterWeights, IDisposable
+internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarget, IDisposable
 {
     private readonly DecoderModel _model;
     private readonly UnitState[] _units;

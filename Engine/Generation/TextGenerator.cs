@@ -1,0 +1,123 @@
+using Offload.Engine.Compute;
+using Offload.Engine.Hub;
+using Offload.Engine.Models;
+using Offload.Engine.Parallelism;
+using Offload.Engine.Tokenization;
+using Offload.Engine.Training;
+using Offload.Profiles;
+using Offload.Storage.Safetensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Offload.Engine.Generation;
+
+/// <summary>
+/// Continues a text with a model of a Hub folder, so that people see what training changed. Plain: the whole text passes through the
+/// model for every token. One thread at a time; libtorch must be loaded.
+/// </summary>
+public sealed class TextGenerator : IDisposable
+{
+    private readonly ParallelRanges _threads;
+    private readonly ResidentModel _model;
+    private readonly ITokenizer _tokenizer;
+    private readonly HashSet<int> _endIds;
+
+    private TextGenerator(ModelLayout layout, RunNumerics numerics, ITokenizer tokenizer)
+    {
+        _tokenizer = tokenizer;
+        _endIds = [.. layout.Config.EndOfTextIds];
+        if (tokenizer.EndOfTextId is int end)
+        {
+            _endIds.Add(end);
+        }
+
+        _threads = new ParallelRanges(numerics.ComputeThreads);
+        _model = new ResidentModel(layout, numerics, _threads, trainable: false);
+    }
+
+    /// <summary>Loads a model.</summary>
+    /// <param name="modelFolder">Hub folder.</param>
+    /// <param name="type">Element type of compute.</param>
+    /// <param name="threads">Threads; null: the machine's cores.</param>
+    /// <exception cref="OffloadException">The folder cannot be read.</exception>
+    public static TextGenerator Load(string modelFolder, ComputeType type = ComputeType.BFloat16, int? threads = null)
+    {
+        DecoderConfig config = HubConfig.Load(modelFolder);
+        var numerics = new RunNumerics
+        {
+            Type = type,
+            SequenceTokens = Math.Min(config.MaxPositions, config.SlidingWindow ?? int.MaxValue),
+            MicroBatchSequences = 1,
+            Seed = 0,
+            ComputeThreads = threads ?? Environment.ProcessorCount,
+        };
+        ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
+        using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
+        ComputeThreads.Set(numerics.ComputeThreads);
+        var generator = new TextGenerator(ModelLayout.Create(config), numerics, tokenizer);
+        try
+        {
+            ModelImport.Read(checkpoint, generator._model);
+            generator._model.RefreshWeights();
+            return generator;
+        }
+        catch
+        {
+            generator.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Continues a text until an end-of-text token, the given number of tokens, or the model's last position.</summary>
+    /// <param name="prompt">The text.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellation">Stops between tokens.</param>
+    /// <returns>The continuation alone.</returns>
+    /// <exception cref="UsageException">The prompt is empty or longer than the model's positions.</exception>
+    public string Generate(string prompt, GenerationOptions options, CancellationToken cancellation = default)
+    {
+        var ids = new List<int>();
+        if (_tokenizer.BeginOfTextId is int begin)
+        {
+            ids.Add(begin);
+        }
+
+        _tokenizer.Encode(prompt, ids);
+        int maxTokens = Math.Min(_model.Layout.Config.MaxPositions, _model.Layout.Config.SlidingWindow ?? int.MaxValue);
+        if (ids.Count == 0 || ids.Count >= maxTokens)
+        {
+            throw new UsageException($"--prompt: expected 1 to {maxTokens - 1} tokens, found {ids.Count}", "give a shorter text, but not an empty one");
+        }
+
+        int promptTokens = ids.Count;
+        var sampler = new TokenSampler(options.Temperature, options.TopP, options.Seed);
+        while (ids.Count < maxTokens && ids.Count - promptTokens < options.MaxNewTokens)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int next = sampler.Next(NextLogits(ids));
+            if (_endIds.Contains(next))
+            {
+                break;
+            }
+
+            ids.Add(next);
+        }
+
+        return _tokenizer.Decode(ids[promptTokens..]);
+    }
+
+    /// <summary>Frees the model.</summary>
+    public void Dispose()
+    {
+        _model.Dispose();
+        _threads.Dispose();
+    }
+
+    private float[] NextLogits(List<int> ids)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int[] current = [.. ids];
+        Tensor logits = _model.Logits(new MicroBatch(new BatchShape(1, current.Length), current, new int[current.Length]), lastTokenOnly: true);
+        return logits.to(ScalarType.Float32).data<float>().ToArray();
+    }
+}

@@ -1,0 +1,14 @@
+namespace Offload.Engine.Models;
+
+/// <summary>A model's fp32 master weights that can be written: what an import fills.</summary>
+internal interface IMasterWeightsTarget
+{
+    /// <summary>The model.</summary>
+    ModelLayout Layout { get; }
+
+    /// <summary>Writes a range of one unit's masters.</summary>
+    /// <param name="unitIndex">The unit.</param>
+    /// <param name="offset">First element within the unit.</param>
+    /// <param name="source">The masters.</param>
+    void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source);
+}

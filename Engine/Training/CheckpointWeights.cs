@@ -1,0 +1,65 @@
+using System.Runtime.InteropServices;
+using Offload.Engine.Models;
+using Offload.Storage;
+using Offload.Storage.Checkpoints;
+using Offload.Storage.Numerics;
+using Offload.Storage.Safetensors;
+
+namespace Offload.Engine.Training;
+
+/// <summary>A checkpoint's master weights, read from its file as they are asked for: export without the model in memory.</summary>
+internal sealed class CheckpointWeights : IMasterWeights, IDisposable
+{
+    private readonly SafetensorsFile _file;
+
+    /// <param name="folder">The checkpoint.</param>
+    /// <param name="commit">Its commit.</param>
+    /// <param name="layout">The model.</param>
+    /// <exception cref="StoreMismatchException">The checkpoint is of another model, or malformed.</exception>
+    public CheckpointWeights(CheckpointFolder folder, CheckpointCommit commit, ModelLayout layout)
+    {
+        Layout = layout;
+        _file = folder.OpenState(commit);
+        foreach (UnitLayout unit in layout.Units)
+        {
+            foreach (string role in (ReadOnlySpan<string>)["high", "low"])
+            {
+                string name = PartName(unit.Index, role);
+                if (!_file.Header.Tensors.TryGetValue(name, out TensorInfo? tensor) || tensor.ElementCount != unit.Count)
+                {
+                    _file.Dispose();
+                    throw new StoreMismatchException(_file.Path, $"expected an array '{name}' of {unit.Count} elements", "the checkpoint belongs to another model");
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public ModelLayout Layout { get; }
+
+    /// <summary>Name of a unit's array.</summary>
+    public static string PartName(int unitIndex, string role) => $"{unitIndex}.{role}";
+
+    /// <summary>Element type of a unit's array.</summary>
+    public static ElementType PartType(string role) => role switch
+    {
+        "high" => ElementType.BF16,
+        "low" => ElementType.I16,
+        _ => ElementType.F32,
+    };
+
+    /// <inheritdoc/>
+    public void ReadMasters(int unitIndex, long offset, Span<float> destination)
+    {
+        var high = new ushort[destination.Length];
+        var low = new short[destination.Length];
+        Read(unitIndex, "high", offset, MemoryMarshal.AsBytes(high.AsSpan()));
+        Read(unitIndex, "low", offset, MemoryMarshal.AsBytes(low.AsSpan()));
+        SplitMaster.Join(high, low, destination);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private void Read(int unitIndex, string role, long offset, Span<byte> destination) =>
+        _file.Read(_file.Header.Tensors[PartName(unitIndex, role)], offset * sizeof(ushort), destination);
+}

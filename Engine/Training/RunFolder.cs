@@ -1,0 +1,170 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Offload.Engine.Hub;
+using Offload.Profiles;
+using Offload.Storage;
+using Offload.Storage.Checkpoints;
+using Offload.Storage.Files;
+
+namespace Offload.Engine.Training;
+
+/// <summary>
+/// The folder of a run: settings, the base model's small files, tokens, checkpoint, metrics, result, exported model. One process at a
+/// time: a lock is held until it is disposed. Layout: docs/run-folder.md.
+/// </summary>
+internal sealed class RunFolder : IDisposable
+{
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    private static readonly JsonSerializerOptions MetricsOptions = new(Options) { WriteIndented = false };
+
+    private readonly FileStream? _lock;
+
+    private RunFolder(string path, FileStream? lockFile)
+    {
+        Path = path;
+        _lock = lockFile;
+        Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint"));
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>The run's checkpoints.</summary>
+    public CheckpointFolder Checkpoints { get; }
+
+    /// <summary>Where the exported model goes.</summary>
+    public string ModelFolder => System.IO.Path.Combine(Path, "model");
+
+    /// <summary>Tokens of the training data.</summary>
+    public string TrainTokensFile => System.IO.Path.Combine(Path, "tokens", "train.tokens");
+
+    /// <summary>Tokens of the evaluation files.</summary>
+    public string EvalTokensFile => System.IO.Path.Combine(Path, "tokens", "eval.tokens");
+
+    /// <summary>Copies of the base model's configuration and tokenizer.</summary>
+    public string BaseFolder => System.IO.Path.Combine(Path, "base");
+
+    private string SettingsFile => System.IO.Path.Combine(Path, "run.json");
+
+    private string ResultFile => System.IO.Path.Combine(Path, "result.json");
+
+    private string MetricsFile => System.IO.Path.Combine(Path, "metrics.jsonl");
+
+    /// <summary>True for the folder of a run, committed or not.</summary>
+    public static bool IsRun(string path) => File.Exists(System.IO.Path.Combine(path, "run.json"));
+
+    /// <summary>Opens a run's folder for training and locks it; made if missing.</summary>
+    /// <exception cref="UsageException">The path is a file, or another process uses the folder.</exception>
+    /// <exception cref="StorageException">The folder cannot be made.</exception>
+    public static RunFolder OpenForTraining(string path)
+    {
+        if (File.Exists(path))
+        {
+            throw new UsageException($"--output {path}: expected a folder, found a file");
+        }
+
+        string lockPath = System.IO.Path.Combine(path, "lock");
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.Combine(path, "tokens"));
+            // FileShare.None takes an advisory lock that the system releases however the process ends.
+            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (IOException error) when (File.Exists(lockPath))
+        {
+            throw new UsageException($"--output {path}: another process is using this run", "wait for it, or choose another folder", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(path, "make the folder", error.Message, cause: error);
+        }
+    }
+
+    /// <summary>Opens a run's folder to read what was committed; takes no lock.</summary>
+    public static RunFolder OpenForReading(string path) => new(path, null);
+
+    /// <summary>True if the folder holds anything of a run.</summary>
+    public bool IsUsed() => File.Exists(SettingsFile) || File.Exists(ResultFile) || Checkpoints.ReadCommit() is not null;
+
+    /// <summary>The run's settings; null if there are none.</summary>
+    public RunSettings? ReadSettings() => Read<RunSettings>(SettingsFile);
+
+    /// <summary>The result of a finished run; null if it is not finished.</summary>
+    public TrainingResult? ReadResult() => Read<TrainingResult>(ResultFile);
+
+    /// <summary>Where the run stood at its last commit; null if there is none.</summary>
+    public (CheckpointCommit Commit, RunProgress Progress)? ReadProgress() => Checkpoints.ReadCommit() is { } commit
+        ? (commit, commit.RunState.Deserialize<RunProgress>(Options)!)
+        : null;
+
+    /// <summary>Writes settings and the base model's small files: the run begins.</summary>
+    public void Begin(RunSettings settings, HubCompanions companions)
+    {
+        if (File.Exists(MetricsFile))
+        {
+            File.Delete(MetricsFile);
+        }
+
+        Directory.CreateDirectory(BaseFolder);
+        companions.WriteTo(BaseFolder);
+        AtomicFile.Write(SettingsFile, JsonSerializer.SerializeToUtf8Bytes(settings, Options));
+    }
+
+    /// <summary>Commits a checkpoint.</summary>
+    /// <returns>Bytes written.</returns>
+    public long Commit(RunProgress progress, IReadOnlyList<CheckpointPart> parts) =>
+        Checkpoints.Write(progress.Step, JsonSerializer.SerializeToElement(progress, Options), parts);
+
+    /// <summary>Appends a line of metrics.</summary>
+    public void AppendMetrics<T>(T metrics)
+    {
+        try
+        {
+            File.AppendAllText(MetricsFile, JsonSerializer.Serialize(metrics, MetricsOptions) + "\n");
+        }
+        catch (IOException error)
+        {
+            throw new StorageException(MetricsFile, "append a line", error.Message, cause: error);
+        }
+    }
+
+    /// <summary>Writes the result: the run is finished. Its tokens are removed.</summary>
+    public void Finish(TrainingResult result)
+    {
+        AtomicFile.Write(ResultFile, JsonSerializer.SerializeToUtf8Bytes(result, Options));
+        File.Delete(TrainTokensFile);
+        File.Delete(EvalTokensFile);
+    }
+
+    /// <summary>Releases the lock.</summary>
+    public void Dispose() => _lock?.Dispose();
+
+    private static T? Read<T>(string path)
+        where T : class
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Options);
+        }
+        catch (JsonException error)
+        {
+            throw new StoreMismatchException(path, $"not what this program writes: {error.Message}", "use the version of offload that wrote it", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(path, "read", error.Message, cause: error);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+namespace Offload.Engine.Training;
+
+/// <summary>Where a run stands; committed with each checkpoint.</summary>
+internal sealed record RunProgress
+{
+    /// <summary>Steps done, skipped ones included: the next step's learning rate and data follow.</summary>
+    public long Step { get; init; }
+
+    /// <summary>Updates made: the optimizer's own step count.</summary>
+    public long NumUpdates { get; init; }
+
+    /// <summary>Steps skipped because loss or gradient was not finite.</summary>
+    public long NumSkipped { get; init; }
+
+    /// <summary>Loss of the last step.</summary>
+    public double LastLoss { get; init; }
+
+    /// <summary>Evaluation loss before the first step; null without evaluation.</summary>
+    public double? EvalLossBefore { get; init; }
+}

@@ -1,0 +1,95 @@
+using Offload.Engine.Models;
+using Offload.Profiles;
+
+namespace Offload.Engine.Training;
+
+/// <summary>Turns what is asked into what is done: fills defaults in and refuses what the model cannot do.</summary>
+internal static class RunSetup
+{
+    /// <summary>Tokens of a sequence by default, if the model has as many positions.</summary>
+    private const int DefaultSequenceTokens = 1024;
+
+    /// <summary>Rows of a micro-batch by default: large enough for matrix products at full rate, small enough to fit anywhere.</summary>
+    private const int DefaultMicroBatchTokens = 2048;
+
+    /// <summary>Tokens of a step by default: a usual batch of fine-tuning, 16 sequences of 1024.</summary>
+    private const long DefaultTokensPerStep = 16384;
+
+    /// <summary>Share of the run that warms up by default.</summary>
+    private const double DefaultWarmup = 0.03;
+
+    /// <summary>What fixes the bits.</summary>
+    /// <exception cref="UsageException">The sequences are longer than the model can take.</exception>
+    public static RunNumerics Numerics(TrainingOptions options, DecoderConfig config)
+    {
+        int sequenceTokens = options.SequenceTokens ?? Math.Min(DefaultSequenceTokens, config.MaxPositions);
+        CheckSequenceLength(sequenceTokens, config);
+        return new RunNumerics
+        {
+            Type = options.Type,
+            SequenceTokens = sequenceTokens,
+            MicroBatchSequences = options.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),
+            Seed = options.Seed,
+            ComputeThreads = options.Threads ?? Environment.ProcessorCount,
+        };
+    }
+
+    /// <summary>Refuses sequences that the model has no positions or no attention for.</summary>
+    /// <exception cref="UsageException">The sequences are longer than the model can take.</exception>
+    public static void CheckSequenceLength(int sequenceTokens, DecoderConfig config)
+    {
+        if (sequenceTokens > config.MaxPositions)
+        {
+            throw new UsageException(
+                $"--seq-len {sequenceTokens}: expected at most {config.MaxPositions}, the model's max_position_embeddings", "choose a shorter --seq-len");
+        }
+
+        if (config.SlidingWindow is int window && sequenceTokens > window)
+        {
+            throw new UsageException(
+                $"--seq-len {sequenceTokens}: expected at most {window}, the model's sliding_window", "longer sequences need sliding-window attention, which is not supported yet");
+        }
+    }
+
+    /// <summary>All that decides the numbers.</summary>
+    public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string initialWeightsHash)
+    {
+        long tokensPerStep = options.TokensPerStep ?? DefaultTokensPerStep;
+        if (options.TokensPerStep < numerics.SequenceTokens)
+        {
+            throw new UsageException($"--tokens-per-step {tokensPerStep}: expected at least --seq-len, {numerics.SequenceTokens}", "a step takes whole sequences");
+        }
+
+        long sequencesPerStep = Math.Max(1, tokensPerStep / numerics.SequenceTokens);
+        long steps = options.Steps ?? Math.Max(1, (long)Math.Ceiling(options.Epochs * data.Train.NumSequences / sequencesPerStep));
+        return new RunSettings
+        {
+            Version = RunSettings.CurrentVersion,
+            Numerics = numerics,
+            Steps = steps,
+            SequencesPerStep = sequencesPerStep,
+            LearningRate = new LearningRateSchedule(
+                options.Schedule, options.LearningRate, options.WarmupSteps ?? (long)Math.Round(DefaultWarmup * steps), steps),
+            Beta1 = options.Beta1,
+            Beta2 = options.Beta2,
+            Epsilon = options.Epsilon,
+            WeightDecay = options.WeightDecay,
+            WeightDecayScope = options.WeightDecayScope,
+            MaxGradNorm = options.MaxGradNorm,
+            EvalFraction = data.EvalFraction,
+            DataHash = data.TrainHash,
+            EvalDataHash = data.EvalHash,
+            InitialWeightsHash = initialWeightsHash,
+        };
+    }
+
+    /// <summary>One line for people.</summary>
+    public static string Describe(RunSettings settings, ModelLayout layout, TrainingData data)
+    {
+        RunNumerics numerics = settings.Numerics;
+        string evaluation = data.Eval is null ? "no evaluation" : $"{data.Eval.NumSequences:N0} for evaluation";
+        return $"{layout.Config.ModelType}, {layout.NumParameters:N0} parameters, {numerics.Type.ToString().ToLowerInvariant()}; "
+            + $"{data.NumTokens:N0} tokens in {data.Train.NumSequences:N0} sequences of {numerics.SequenceTokens} ({evaluation}); "
+            + $"{settings.Steps:N0} steps of {settings.SequencesPerStep:N0} sequences, micro-batches of {numerics.MicroBatchSequences}";
+    }
+}

@@ -1,0 +1,269 @@
+using Offload.Engine.Compute;
+using Offload.Engine.Hub;
+using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
+using Offload.Engine.Parallelism;
+using Offload.Engine.Tokenization;
+using Offload.Profiles;
+using Offload.Storage;
+using Offload.Storage.Checkpoints;
+using Offload.Storage.Safetensors;
+
+namespace Offload.Engine.Training;
+
+/// <summary>
+/// Fine-tunes a model whose states fit in memory: data, steps, evaluation, checkpoints, export. Runs on the calling thread; libtorch
+/// must be loaded. With equal <see cref="RunSettings"/> and machine, the weights are equal bit for bit, interrupted or not.
+/// </summary>
+/// <param name="options">What is asked.</param>
+/// <param name="observer">Told of progress.</param>
+/// <param name="time">The clock of rates and checkpoint intervals.</param>
+public sealed class Trainer(TrainingOptions options, ITrainingObserver observer, TimeProvider time)
+{
+    private RunProgress _progress = new();
+    private long _bytesRead;
+    private long _bytesWritten;
+
+    /// <summary>Trains to the end.</summary>
+    /// <param name="cancellation">Ends the run after the step in progress, with a checkpoint.</param>
+    /// <exception cref="OperationCanceledException">Cancelled, after a commit.</exception>
+    /// <exception cref="OffloadException">Bad input, a budget that does not suffice, or an I/O error.</exception>
+    public TrainingResult Run(CancellationToken cancellation)
+    {
+        DecoderConfig config = HubConfig.Load(options.ModelFolder);
+        ModelLayout layout = ModelLayout.Create(config);
+        RunNumerics numerics = RunSetup.Numerics(options, config);
+        HubCompanions companions = HubCompanions.Read(options.ModelFolder);
+        ITokenizer tokenizer = TokenizerLoader.Load(options.ModelFolder);
+        ResidentPlanner.Plan(layout, numerics).RequireWithin(
+            options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
+        using RunFolder folder = RunFolder.OpenForTraining(options.OutputFolder);
+        if (Earlier(folder) is { } earlier)
+        {
+            return earlier;
+        }
+
+        if (config.Dropout > 0)
+        {
+            observer.OnMessage($"config.json names a dropout of {config.Dropout}; it is off in training");
+        }
+
+        using TrainingData data = TrainingData.Prepare(options, folder, tokenizer, config.VocabularySize, numerics.SequenceTokens, observer, cancellation);
+        ComputeThreads.Set(numerics.ComputeThreads);
+        using var threads = new ParallelRanges(numerics.ComputeThreads);
+        using var model = new ResidentModel(layout, numerics, threads);
+        string initialHash = LoadInitialWeights(model);
+        RunSettings settings = RunSetup.Settings(options, numerics, data, initialHash);
+        Resume(folder, settings, companions, model);
+        observer.OnMessage(RunSetup.Describe(settings, layout, data));
+        Train(folder, settings, model, data, cancellation);
+        return Finish(folder, settings, model, data, companions);
+    }
+
+    /// <summary>A finished run's result, if that is what a resume asks for; refuses a used folder without --resume.</summary>
+    private TrainingResult? Earlier(RunFolder folder)
+    {
+        if (!folder.IsUsed())
+        {
+            return null;
+        }
+
+        if (!options.Resume)
+        {
+            throw new UsageException(
+                $"--output {folder.Path}: expected an empty folder, found a run", "continue it with --resume, or choose another folder");
+        }
+
+        TrainingResult? result = folder.ReadResult();
+        if (result is not null)
+        {
+            observer.OnMessage($"the run in {folder.Path} is finished; this is its result");
+        }
+
+        return result;
+    }
+
+    private string LoadInitialWeights(ResidentModel model)
+    {
+        if (options.FromScratch)
+        {
+            RandomInitialization.Fill(model, options.Seed);
+        }
+        else
+        {
+            using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(options.ModelFolder);
+            IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model);
+            if (unused.Count > 0)
+            {
+                observer.OnMessage($"{unused.Count} tensors of the checkpoint have no place in the model and are left out, the first is '{unused[0]}'");
+            }
+        }
+
+        model.RefreshWeights();
+        return WeightsHash.Compute(model);
+    }
+
+    private void Resume(RunFolder folder, RunSettings settings, HubCompanions companions, ResidentModel model)
+    {
+        if (options.Resume && folder.ReadProgress() is { } committed)
+        {
+            RunSettings before = folder.ReadSettings()
+                ?? throw new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
+            string[] differences = [.. settings.DifferencesFrom(before)];
+            if (differences.Length > 0)
+            {
+                throw new UsageException(
+                    $"--resume: {string.Join("; ", differences)}", "a resumed run keeps its settings: give the same ones, or start another run");
+            }
+
+            folder.Checkpoints.Read(committed.Commit, CheckpointParts(model));
+            _bytesRead += CheckpointParts(model).Sum(part => part.Buffer.SizeBytes);
+            model.RefreshWeights();
+            _progress = committed.Progress;
+            observer.OnMessage($"resumed after step {_progress.Step} of {settings.Steps}");
+            return;
+        }
+
+        if (options.Resume)
+        {
+            observer.OnMessage($"nothing was committed in {folder.Path} yet: the run starts anew");
+        }
+
+        folder.Begin(settings, companions);
+    }
+
+    private void Train(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data, CancellationToken cancellation)
+    {
+        var meter = new ThroughputMeter(time);
+        double flopsPerToken = ResidentPlanner.Profile(model.Layout).FlopsPerToken(settings.Numerics.SequenceTokens);
+        if (_progress.Step == 0 && data.Eval is not null)
+        {
+            _progress = _progress with { EvalLossBefore = Evaluate(folder, settings, model, data) };
+        }
+
+        long lastCommit = time.GetTimestamp();
+        int skippedInARow = 0;
+        meter.Start();
+        while (_progress.Step < settings.Steps)
+        {
+            StepReport report = Step(settings, model, data, meter, flopsPerToken, ref skippedInARow);
+            folder.AppendMetrics(report);
+            observer.OnStep(report);
+            long pauseStart = time.GetTimestamp();
+            bool isLast = _progress.Step == settings.Steps;
+            if (!isLast && options.EvalEverySteps is long every && _progress.Step % every == 0 && data.Eval is not null)
+            {
+                Evaluate(folder, settings, model, data);
+            }
+
+            bool isDue = time.GetElapsedTime(lastCommit) >= options.CheckpointEvery
+                || (options.CheckpointEverySteps is long steps && _progress.Step % steps == 0);
+            if (isDue || isLast || cancellation.IsCancellationRequested)
+            {
+                _bytesWritten += folder.Commit(_progress, CheckpointParts(model));
+                lastCommit = time.GetTimestamp();
+            }
+
+            if (cancellation.IsCancellationRequested && !isLast)
+            {
+                observer.OnMessage($"committed after step {_progress.Step} of {settings.Steps}; the same command with --resume goes on");
+                cancellation.ThrowIfCancellationRequested();
+            }
+
+            meter.Exclude(time.GetElapsedTime(pauseStart));
+        }
+
+        TokensPerSecond = meter.Average();
+    }
+
+    private double TokensPerSecond { get; set; }
+
+    private StepReport Step(RunSettings settings, ResidentModel model, TrainingData data, ThroughputMeter meter, double flopsPerToken, ref int skippedInARow)
+    {
+        long step = _progress.Step;
+        MicroBatch[] batches = [.. data.Train.ReadRange(step * settings.SequencesPerStep, settings.SequencesPerStep, settings.Numerics.MicroBatchSequences)];
+        StepGradients gradients = model.ComputeGradients(batches);
+        double learningRate = settings.LearningRate.At(step);
+        if (gradients.IsFinite)
+        {
+            skippedInARow = 0;
+            float scale = GradientNorm.ClipScale(gradients.Norm, settings.MaxGradNorm);
+            var plain = new AdamWStep(new AdamWOptions(settings.Beta1, settings.Beta2, settings.Epsilon, 0), learningRate, _progress.NumUpdates + 1, scale);
+            var decayed = new AdamWStep(
+                new AdamWOptions(settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay), learningRate, _progress.NumUpdates + 1, scale);
+            model.Update(decayed, plain, settings.WeightDecayScope);
+        }
+        else
+        {
+            skippedInARow++;
+            string culprit = gradients.NonFiniteUnit is null ? "the loss" : $"the gradient of the {gradients.NonFiniteUnit}";
+            observer.OnMessage($"step {step + 1} is skipped: {culprit} is not finite");
+            if (skippedInARow >= options.MaxSkippedSteps)
+            {
+                throw new TrainingDivergedException(step + 1, skippedInARow, culprit);
+            }
+        }
+
+        _progress = _progress with
+        {
+            Step = step + 1,
+            NumUpdates = _progress.NumUpdates + (gradients.IsFinite ? 1 : 0),
+            NumSkipped = _progress.NumSkipped + (gradients.IsFinite ? 0 : 1),
+            LastLoss = gradients.Loss,
+        };
+        long tokens = settings.SequencesPerStep * settings.Numerics.SequenceTokens;
+        double tokensPerSecond = meter.EndStep(tokens);
+        return new StepReport(
+            step + 1,
+            settings.Steps,
+            gradients.Loss,
+            learningRate,
+            gradients.Norm,
+            tokensPerSecond,
+            tokensPerSecond * flopsPerToken / 1e12,
+            (settings.Steps - step - 1) * tokens / tokensPerSecond,
+            !gradients.IsFinite);
+    }
+
+    private double Evaluate(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data)
+    {
+        var report = new EvalReport(_progress.Step, model.Evaluate(data.EvalBatches(settings.Numerics.MicroBatchSequences)));
+        folder.AppendMetrics(report);
+        observer.OnEvaluation(report);
+        return report.EvalLoss;
+    }
+
+    private TrainingResult Finish(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data, HubCompanions companions)
+    {
+        double? evalLoss = data.Eval is null ? null : Evaluate(folder, settings, model, data);
+        if (options.Export)
+        {
+            ModelExport.Write(model, companions, folder.ModelFolder, settings.Numerics.Type);
+        }
+
+        var result = new TrainingResult
+        {
+            FinalLoss = _progress.LastLoss,
+            EvalLossBefore = _progress.EvalLossBefore,
+            EvalLoss = evalLoss,
+            Steps = _progress.Step,
+            SkippedSteps = _progress.NumSkipped,
+            TokensPerSecond = TokensPerSecond,
+            WeightsHash = WeightsHash.Compute(model),
+            SsdBytesRead = _bytesRead,
+            SsdBytesWritten = _bytesWritten,
+            PeakCpuBytes = CpuMemory.PeakBytes(),
+            PeakGpuBytes = 0,
+            Output = folder.Path,
+            ModelFolder = options.Export ? folder.ModelFolder : null,
+        };
+        folder.Finish(result);
+        return result;
+    }
+
+    private static CheckpointPart[] CheckpointParts(ResidentModel model) =>
+    [
+        .. model.Units.SelectMany(unit => unit.Parts.Select(part => new CheckpointPart(
+            CheckpointWeights.PartName(unit.Layout.Index, part.Role), CheckpointWeights.PartType(part.Role), part.Buffer))),
+    ];
+}

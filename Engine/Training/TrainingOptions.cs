@@ -1,0 +1,97 @@
+using Offload.Engine.Models;
+
+namespace Offload.Engine.Training;
+
+/// <summary>What a user asks of a training run. Null: decided from the model and data, and reported.</summary>
+public sealed record TrainingOptions
+{
+    /// <summary>Hub folder of the model.</summary>
+    public required string ModelFolder { get; init; }
+
+    /// <summary>Start from random weights of the model folder's config.json; the folder needs no weights.</summary>
+    public bool FromScratch { get; init; }
+
+    /// <summary>.txt and .jsonl files.</summary>
+    public required IReadOnlyList<string> DataFiles { get; init; }
+
+    /// <summary>Files for evaluation alone; empty: a share of the data is set aside.</summary>
+    public IReadOnlyList<string> EvalFiles { get; init; } = [];
+
+    /// <summary>Share of the data that is set aside for evaluation if there are no <see cref="EvalFiles"/>; 0: none.</summary>
+    public double? EvalFraction { get; init; }
+
+    /// <summary>Folder of the run.</summary>
+    public required string OutputFolder { get; init; }
+
+    /// <summary>Continue what is in <see cref="OutputFolder"/>.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>Optimizer steps; null: <see cref="Epochs"/>.</summary>
+    public long? Steps { get; init; }
+
+    /// <summary>Passes over the data if <see cref="Steps"/> is null.</summary>
+    public double Epochs { get; init; } = 1;
+
+    /// <summary>Tokens of a sequence.</summary>
+    public int? SequenceTokens { get; init; }
+
+    /// <summary>Sequences of a micro-batch.</summary>
+    public int? MicroBatchSequences { get; init; }
+
+    /// <summary>Tokens of a step.</summary>
+    public long? TokensPerStep { get; init; }
+
+    /// <summary>Peak learning rate.</summary>
+    public double LearningRate { get; init; } = 2e-5;
+
+    /// <summary>Shape of the learning rate.</summary>
+    public ScheduleKind Schedule { get; init; } = ScheduleKind.Linear;
+
+    /// <summary>Steps of warm-up; null: 3 % of the run.</summary>
+    public long? WarmupSteps { get; init; }
+
+    /// <summary>Decay rate of the first moment.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>Decay rate of the second moment.</summary>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>Added to the root of the second moment.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <summary>Decoupled weight decay.</summary>
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>What is decayed.</summary>
+    public WeightDecayScope WeightDecayScope { get; init; } = WeightDecayScope.Matrices;
+
+    /// <summary>Clip gradients to this global norm; 0: off.</summary>
+    public double MaxGradNorm { get; init; } = 1;
+
+    /// <summary>Seed of everything random.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>Element type of compute.</summary>
+    public ComputeType Type { get; init; } = ComputeType.BFloat16;
+
+    /// <summary>Threads of libtorch's CPU kernels; null: the machine's cores.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>Evaluate after every so many steps; null: at the beginning and end alone.</summary>
+    public long? EvalEverySteps { get; init; }
+
+    /// <summary>Time between checkpoints.</summary>
+    public TimeSpan CheckpointEvery { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Checkpoint after every so many steps as well; null: by time alone.</summary>
+    public long? CheckpointEverySteps { get; init; }
+
+    /// <summary>Stop when so many steps in a row had a loss or gradient that is not finite.</summary>
+    public int MaxSkippedSteps { get; init; } = 10;
+
+    /// <summary>Ceiling on CPU memory; null: what is free.</summary>
+    public long? CpuMemoryBytes { get; init; }
+
+    /// <summary>Write the trained model in Hub layout at the end, below the run's folder.</summary>
+    public bool Export { get; init; } = true;
+}
