@@ -3,9 +3,6 @@ namespace Offload.Engine.Training;
 /// <summary>Told of what happens in a run, on the training thread; must return quickly.</summary>
 public interface ITrainingObserver
 {
-    /// <summary>Something that a person wants to know once: what was decided, resumed, written.</summary>
-    void OnMessage(string message);
-
     /// <summary>How far the data is tokenised.</summary>
     void OnTokenizing(Data.TokenizingProgress progress);
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Offload.Engine.Compute;
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
@@ -17,8 +18,9 @@ namespace Offload.Engine.Training;
 /// </summary>
 /// <param name="options">What is asked.</param>
 /// <param name="observer">Told of progress.</param>
+/// <param name="logger">Told what was decided, resumed, skipped.</param>
 /// <param name="time">The clock of rates and checkpoint intervals.</param>
-public sealed class Trainer(TrainingOptions options, ITrainingObserver observer, TimeProvider time)
+public sealed class Trainer(TrainingOptions options, ITrainingObserver observer, ILogger<Trainer> logger, TimeProvider time)
 {
     private RunProgress _progress = new();
     private long _bytesRead;
@@ -45,7 +47,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
 
         if (config.Dropout > 0)
         {
-            observer.OnMessage($"config.json names a dropout of {config.Dropout}; it is off in training");
+            logger.LogInformation("{Message}", $"config.json names a dropout of {config.Dropout}; it is off in training");
         }
 
         using TrainingData data = TrainingData.Prepare(options, folder, tokenizer, config.VocabularySize, numerics.SequenceTokens, observer, cancellation);
@@ -55,7 +57,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         string initialHash = LoadInitialWeights(model);
         RunSettings settings = RunSetup.Settings(options, numerics, data, initialHash);
         Resume(folder, settings, companions, model);
-        observer.OnMessage(RunSetup.Describe(settings, layout, data));
+        logger.LogInformation("{Message}", RunSetup.Describe(settings, layout, data));
         Train(folder, settings, model, data, cancellation);
         return Finish(folder, settings, model, data, companions);
     }
@@ -77,7 +79,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         TrainingResult? result = folder.ReadResult();
         if (result is not null)
         {
-            observer.OnMessage($"the run in {folder.Path} is finished; this is its result");
+            logger.LogInformation("{Message}", $"the run in {folder.Path} is finished; this is its result");
         }
 
         return result;
@@ -95,7 +97,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model);
             if (unused.Count > 0)
             {
-                observer.OnMessage($"{unused.Count} tensors of the checkpoint have no place in the model and are left out, the first is '{unused[0]}'");
+                logger.LogWarning("{Message}", $"{unused.Count} tensors of the checkpoint have no place in the model and are left out, the first is '{unused[0]}'");
             }
         }
 
@@ -120,13 +122,13 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             _bytesRead += CheckpointParts(model).Sum(part => part.Buffer.SizeBytes);
             model.RefreshWeights();
             _progress = committed.Progress;
-            observer.OnMessage($"resumed after step {_progress.Step} of {settings.Steps}");
+            logger.LogInformation("{Message}", $"resumed after step {_progress.Step} of {settings.Steps}");
             return;
         }
 
         if (options.Resume)
         {
-            observer.OnMessage($"nothing was committed in {folder.Path} yet: the run starts anew");
+            logger.LogInformation("{Message}", $"nothing was committed in {folder.Path} yet: the run starts anew");
         }
 
         folder.Begin(settings, companions);
@@ -166,7 +168,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
 
             if (cancellation.IsCancellationRequested && !isLast)
             {
-                observer.OnMessage($"committed after step {_progress.Step} of {settings.Steps}; the same command with --resume goes on");
+                logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}; the same command with --resume goes on");
                 cancellation.ThrowIfCancellationRequested();
             }
 
@@ -197,7 +199,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         {
             skippedInARow++;
             string culprit = gradients.NonFiniteUnit is null ? "the loss" : $"the gradient of the {gradients.NonFiniteUnit}";
-            observer.OnMessage($"step {step + 1} is skipped: {culprit} is not finite");
+            logger.LogWarning("{Message}", $"step {step + 1} is skipped: {culprit} is not finite");
             if (skippedInARow >= options.MaxSkippedSteps)
             {
                 throw new TrainingDivergedException(step + 1, skippedInARow, culprit);

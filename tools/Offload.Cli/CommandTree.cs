@@ -10,7 +10,11 @@ internal static class CommandTree
 {
     private static readonly Func<Command>[] Commands =
     [
+        TrainCommand.Create,
+        GenerateCommand.Create,
+        ExportCommand.Create,
         InspectCommand.Create,
+        VerifyCommand.Create,
         DoctorCommand.Create,
     ];
 

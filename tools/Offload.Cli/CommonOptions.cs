@@ -26,7 +26,12 @@ internal static class CommonOptions
 
     internal static Option<string?> Model { get; } = Text("--model", "DIR", "Model folder as the Hugging Face Hub has it: config.json, *.safetensors, tokenizer.json");
 
-    internal static Option<string?> Data { get; } = Text("--data", "FILE", "Training data");
+    internal static Option<string[]> Data { get; } = new("--data")
+    {
+        Description = "Training data: .txt, or .jsonl with a field 'text'; repeat it for several files",
+        HelpName = "FILE",
+        DefaultValueFactory = _ => [],
+    };
 
     internal static Option<string?> Output { get; } = Text("--output", "DIR", "Folder for results; made if missing");
 
@@ -74,18 +79,20 @@ internal static class CommonOptions
         CustomParser = result => Read<LocalSteps?>(result, LocalSteps.TryParse(result.Tokens[0].Value, out LocalSteps? steps), steps, "a whole number of at least 1, or auto"),
     };
 
+    internal static Option<long?> Threads { get; } = Count("--threads", "N", "Threads of the CPU's compute; the default is the number of cores");
+
     internal static Option<bool> Resume { get; } = new("--resume") { Description = "Continue the run in --output or --nvme; starts anew if nothing was committed" };
 
-    private static Option<string?> Text(string name, string helpName, string description) => new(name) { Description = description, HelpName = helpName };
+    internal static Option<string?> Text(string name, string helpName, string description) => new(name) { Description = description, HelpName = helpName };
 
-    private static Option<string?> OneOf(string name, string description, params string[] words) => new(name)
+    internal static Option<string?> OneOf(string name, string description, params string[] words) => new(name)
     {
         Description = description,
         HelpName = string.Join('|', words),
         CustomParser = result => Read(result, words.Contains(result.Tokens[0].Value), result.Tokens[0].Value, $"{string.Join(", ", words[..^1])} or {words[^1]}"),
     };
 
-    private static Option<long?> Count(string name, string helpName, string description, long least = 1) => new(name)
+    internal static Option<long?> Count(string name, string helpName, string description, long least = 1) => new(name)
     {
         Description = description,
         HelpName = helpName,
@@ -96,7 +103,7 @@ internal static class CommonOptions
             $"a whole number of at least {least}"),
     };
 
-    private static Option<double?> Number(string name, string description) => new(name)
+    internal static Option<double?> Number(string name, string description) => new(name)
     {
         Description = description,
         HelpName = "X",

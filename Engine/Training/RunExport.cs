@@ -1,0 +1,38 @@
+using Offload.Engine.Hub;
+using Offload.Engine.Models;
+using Offload.Profiles;
+
+namespace Offload.Engine.Training;
+
+/// <summary>Exports a run's last checkpoint without loading the model.</summary>
+public static class RunExport
+{
+    /// <summary>Writes the model's folder.</summary>
+    /// <param name="runFolder">Folder of the run.</param>
+    /// <param name="outputFolder">Where to; an earlier export there is replaced.</param>
+    /// <param name="type">Element type; null: the run's.</param>
+    /// <exception cref="UsageException">The folder is not a run's, or has no checkpoint yet.</exception>
+    /// <exception cref="OffloadException">The checkpoint is damaged, or an I/O error.</exception>
+    public static ExportResult Write(string runFolder, string outputFolder, ComputeType? type)
+    {
+        if (!RunFolder.IsRun(runFolder))
+        {
+            throw new UsageException($"{runFolder}: expected the folder of a run, found no run.json", "give the --output of offload train");
+        }
+
+        using RunFolder folder = RunFolder.OpenForReading(runFolder);
+        RunSettings settings = folder.ReadSettings()!;
+        if (folder.ReadProgress() is not { } committed)
+        {
+            throw new UsageException($"{runFolder}: the run has no checkpoint yet", "let it reach its first checkpoint, or interrupt it once: that writes one");
+        }
+
+        HubCompanions companions = HubCompanions.Read(folder.BaseFolder);
+        ModelLayout layout = ModelLayout.Create(HubConfig.Load(folder.BaseFolder));
+        using var weights = new CheckpointWeights(folder.Checkpoints, committed.Commit, layout);
+        ComputeType exported = type ?? settings.Numerics.Type;
+        ModelExport.Write(weights, companions, outputFolder, exported);
+        return new ExportResult(
+            outputFolder, committed.Progress.Step, exported == ComputeType.Float32 ? "float32" : "bfloat16", WeightsHash.Compute(weights));
+    }
+}

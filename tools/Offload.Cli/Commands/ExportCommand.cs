@@ -1,0 +1,38 @@
+using System.CommandLine;
+using Offload.Engine.Training;
+using Offload.Profiles;
+
+namespace Offload.Cli.Commands;
+
+/// <summary><c>offload export RUN</c>: writes a run's last checkpoint as a Hub folder, streamed.</summary>
+internal static class ExportCommand
+{
+    private static readonly Argument<string> RunArgument = new("run") { Description = "Folder of a run: the --output of offload train", HelpName = "RUN" };
+
+    internal static Command Create()
+    {
+        var command = new Command("export", "Write the model of a run's last checkpoint as a folder that Hugging Face loads");
+        command.Add(RunArgument);
+        command.Add(CommonOptions.Output);
+        command.Add(CommonOptions.Dtype);
+        command.SetWork(Run);
+        return command;
+    }
+
+    private static ExitCode Run(CommandContext context)
+    {
+        string run = context.Get(RunArgument)!;
+        string output = context.Get(CommonOptions.Output) ?? throw new UsageException("--output is missing: expected a folder for the model");
+        ExportResult result = RunExport.Write(run, output, TrainingArguments.ReadType(context));
+        if (context.Json)
+        {
+            context.WriteJson(result);
+        }
+        else
+        {
+            context.Output.WriteLine($"step {result.Step} of {run} written to {result.Output} as {result.Dtype}; weights {result.WeightsHash}");
+        }
+
+        return ExitCode.Done;
+    }
+}

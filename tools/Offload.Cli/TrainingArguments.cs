@@ -1,0 +1,115 @@
+using System.CommandLine;
+using Offload.Engine.Models;
+using Offload.Engine.Training;
+using Offload.Profiles;
+
+namespace Offload.Cli;
+
+/// <summary>The options of <c>offload train</c> and what they mean to the engine.</summary>
+internal static class TrainingArguments
+{
+    private static readonly TrainingOptions Defaults = new() { ModelFolder = "", DataFiles = [], OutputFolder = "" };
+
+    private static readonly Option<bool> FromScratch = new("--from-scratch") { Description = "Start from random weights; --model needs config.json and tokenizer alone" };
+    private static readonly Option<string[]> EvalData = new("--eval-data") { Description = "Evaluation data; repeat it for several files", HelpName = "FILE", DefaultValueFactory = _ => [] };
+    private static readonly Option<double?> EvalFraction = CommonOptions.Number("--eval-fraction", "Share of --data to set aside for evaluation [0.05, at most 200 sequences]; 0: none");
+    private static readonly Option<double?> Epochs = CommonOptions.Number("--epochs", "Passes over the data if --steps is not given [1]");
+    private static readonly Option<string?> LrSchedule = CommonOptions.OneOf("--lr-schedule", "Learning rate after warm-up [linear]", "linear", "cosine", "constant");
+    private static readonly Option<long?> WarmupSteps = CommonOptions.Count("--warmup-steps", "N", "Steps of linear warm-up [3 % of the run]", least: 0);
+    private static readonly Option<double?> WeightDecay = CommonOptions.Number("--weight-decay", "Decoupled weight decay [0.01]");
+    private static readonly Option<string?> WeightDecayOn = CommonOptions.OneOf("--weight-decay-on", "What is decayed: matrices alone, or norms and biases too [matrices]", "matrices", "all");
+    private static readonly Option<double?> Beta1 = CommonOptions.Number("--beta1", "AdamW's decay of the first moment [0.9]");
+    private static readonly Option<double?> Beta2 = CommonOptions.Number("--beta2", "AdamW's decay of the second moment [0.999]");
+    private static readonly Option<double?> Epsilon = CommonOptions.Number("--epsilon", "AdamW's epsilon [1e-8]");
+    private static readonly Option<long?> EvalEvery = CommonOptions.Count("--eval-every", "STEPS", "Evaluate after every so many steps [at the beginning and end]");
+    private static readonly Option<double?> CheckpointEvery = CommonOptions.Number("--checkpoint-every", "Minutes between checkpoints [30]");
+    private static readonly Option<long?> CheckpointEverySteps = CommonOptions.Count("--checkpoint-every-steps", "N", "Checkpoint after every so many steps too");
+    private static readonly Option<long?> MaxSkippedSteps = CommonOptions.Count("--max-skipped-steps", "N", "Stop when so many steps in a row had a NaN or infinity [10]");
+    private static readonly Option<bool> NoExport = new("--no-export") { Description = "Do not write the trained model below --output at the end" };
+
+    private static readonly Option[] All =
+    [
+        CommonOptions.Model, FromScratch, CommonOptions.Data, EvalData, EvalFraction, CommonOptions.Output, CommonOptions.Resume, CommonOptions.Steps, Epochs,
+        CommonOptions.SeqLen, CommonOptions.MicroBatch, CommonOptions.TokensPerStep, CommonOptions.Lr, LrSchedule, WarmupSteps, WeightDecay, WeightDecayOn,
+        Beta1, Beta2, Epsilon, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads,
+        CommonOptions.CpuMemory, EvalEvery, CheckpointEvery, CheckpointEverySteps, MaxSkippedSteps, NoExport,
+    ];
+
+    /// <summary>Adds them to a command.</summary>
+    public static void AddTo(Command command)
+    {
+        foreach (Option option in All)
+        {
+            command.Add(option);
+        }
+    }
+
+    /// <summary>Reads them.</summary>
+    /// <exception cref="UsageException">A required option is missing, or a value makes no sense.</exception>
+    public static TrainingOptions Read(CommandContext context) => new()
+    {
+        ModelFolder = context.Get(CommonOptions.Model) ?? throw Missing(CommonOptions.Model, "a Hugging Face model folder"),
+        FromScratch = context.Get(FromScratch),
+        DataFiles = context.Get(CommonOptions.Data) is { Length: > 0 } files ? files : throw Missing(CommonOptions.Data, "a .txt or .jsonl file"),
+        EvalFiles = context.Get(EvalData)!,
+        EvalFraction = context.Get(EvalFraction),
+        OutputFolder = context.Get(CommonOptions.Output) ?? throw Missing(CommonOptions.Output, "a folder for the run"),
+        Resume = context.Get(CommonOptions.Resume),
+        Steps = context.Get(CommonOptions.Steps),
+        Epochs = AboveZero(context, Epochs) ?? Defaults.Epochs,
+        SequenceTokens = ToInt(context, CommonOptions.SeqLen),
+        MicroBatchSequences = ToInt(context, CommonOptions.MicroBatch),
+        TokensPerStep = context.Get(CommonOptions.TokensPerStep),
+        LearningRate = context.Get(CommonOptions.Lr) ?? Defaults.LearningRate,
+        Schedule = context.Get(LrSchedule) is { } schedule ? Enum.Parse<ScheduleKind>(schedule, ignoreCase: true) : Defaults.Schedule,
+        WarmupSteps = context.Get(WarmupSteps),
+        Beta1 = context.Get(Beta1) ?? Defaults.Beta1,
+        Beta2 = context.Get(Beta2) ?? Defaults.Beta2,
+        Epsilon = context.Get(Epsilon) ?? Defaults.Epsilon,
+        WeightDecay = context.Get(WeightDecay) ?? Defaults.WeightDecay,
+        WeightDecayScope = context.Get(WeightDecayOn) is { } scope ? Enum.Parse<WeightDecayScope>(scope, ignoreCase: true) : Defaults.WeightDecayScope,
+        MaxGradNorm = context.Get(CommonOptions.MaxGradNorm) ?? Defaults.MaxGradNorm,
+        Seed = context.Get(CommonOptions.Seed) ?? Defaults.Seed,
+        Type = ReadType(context) ?? Defaults.Type,
+        Threads = ToInt(context, CommonOptions.Threads),
+        EvalEverySteps = context.Get(EvalEvery),
+        CheckpointEvery = AboveZero(context, CheckpointEvery) is { } minutes ? TimeSpan.FromMinutes(minutes) : Defaults.CheckpointEvery,
+        CheckpointEverySteps = context.Get(CheckpointEverySteps),
+        MaxSkippedSteps = ToInt(context, MaxSkippedSteps) ?? Defaults.MaxSkippedSteps,
+        CpuMemoryBytes = context.Get(CommonOptions.CpuMemory),
+        Export = !context.Get(NoExport),
+    };
+
+    /// <summary>The value of <c>--dtype</c>; null if not given.</summary>
+    public static ComputeType? ReadType(CommandContext context) => context.Get(CommonOptions.Dtype) switch
+    {
+        "float32" => ComputeType.Float32,
+        "bfloat16" => ComputeType.BFloat16,
+        _ => null,
+    };
+
+    /// <summary>An option's value as a 32-bit number; null if not given.</summary>
+    /// <exception cref="UsageException">It is larger than any that makes sense.</exception>
+    public static int? ToInt(CommandContext context, Option<long?> option) => context.Get(option) switch
+    {
+        null => null,
+        <= int.MaxValue and long value => (int)value,
+        long value => throw new UsageException($"{option.Name}: expected at most {int.MaxValue}, found {value}"),
+    };
+
+    /// <summary>Refuses devices that this version cannot train on.</summary>
+    /// <exception cref="UsageException">Not the CPU.</exception>
+    public static void RequireCpu(CommandContext context)
+    {
+        if (context.Get(CommonOptions.Device) is { Type: not TorchSharp.DeviceType.CPU })
+        {
+            throw new UsageException("--device: expected cpu, found cuda: computing on a GPU is not supported yet", "leave --device out, or give --device cpu");
+        }
+    }
+
+    private static double? AboveZero(CommandContext context, Option<double?> option) => context.Get(option) is not double value ? null
+        : value > 0 ? value
+        : throw new UsageException($"{option.Name}: expected a number above 0, found {value}");
+
+    private static UsageException Missing(Option option, string what) => new($"{option.Name} is missing: expected {what}", "offload train --help lists all options");
+}
