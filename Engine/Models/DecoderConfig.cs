@@ -1,3 +1,5 @@
+using Offload.Storage;
+
 namespace Offload.Engine.Models;
 
 /// <summary>
@@ -75,9 +77,12 @@ public sealed record DecoderConfig
     /// <summary>The largest dropout probability that the config names. Off in training unless asked for; reported.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Id that begins a text, or null.</summary>
+    /// <summary>Element type that the config names for its checkpoint; null if it names none. The checkpoint has the last word.</summary>
+    public ElementType? StoredType { get; init; }
+
+    /// <summary>Id that begins a text; null if there is none or it is outside the vocabulary.</summary>
     public int? BeginOfTextId { get; init; }
 
-    /// <summary>Ids that end a text; may be empty.</summary>
+    /// <summary>Ids that end a text, those outside the vocabulary left out; may be empty.</summary>
     public IReadOnlyList<int> EndOfTextIds { get; init; } = [];
 }

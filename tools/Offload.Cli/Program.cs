@@ -1,1 +1,3 @@
-return 0;
+using Offload.Cli;
+
+return CommandFrame.Run(CommandTree.Root, args, Console.Out, Console.Error);

@@ -1,0 +1,42 @@
+using static TorchSharp.torch;
+
+namespace Offload.Engine.Compute;
+
+/// <summary>
+/// What a layer's backward needs from its forward; everything cheap (norms, activation function) is recomputed. Owns its tensors
+/// but <see cref="Input"/>, which is the previous unit's output, taken over. Legend as in LayerLayout.
+/// </summary>
+internal sealed class LayerActivations : IDisposable
+{
+    /// <summary>[rows, H]: the residual stream before the layer, the restart point.</summary>
+    public required Tensor Input { get; init; }
+
+    /// <summary>[rows, Q + 2K]: projections after norms and rotation.</summary>
+    public required Tensor Qkv { get; init; }
+
+    /// <summary>[rows, Q + K]: query and key projections before their norms; null where they have none.</summary>
+    public Tensor? RawQueryKey { get; init; }
+
+    /// <summary>[rows, Q].</summary>
+    public required Tensor AttentionOutput { get; init; }
+
+    /// <summary>fp32 [sequences, heads, tokens].</summary>
+    public required Tensor LogSumExp { get; init; }
+
+    /// <summary>[rows, H]: the residual stream between attention and MLP.</summary>
+    public required Tensor Middle { get; init; }
+
+    /// <summary>[rows, G]: before the activation function.</summary>
+    public required Tensor Up { get; init; }
+
+    public void Dispose()
+    {
+        Input.Dispose();
+        Qkv.Dispose();
+        RawQueryKey?.Dispose();
+        AttentionOutput.Dispose();
+        LogSumExp.Dispose();
+        Middle.Dispose();
+        Up.Dispose();
+    }
+}

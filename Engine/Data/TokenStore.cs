@@ -1,0 +1,116 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Offload.Storage;
+
+namespace Offload.Engine.Data;
+
+/// <summary>
+/// A file of token ids, read at any place. Layout, little-endian: magic "OFLTOKEN", int32 version, int32 zero, int64 number of tokens,
+/// int64 number of documents, uint64 XxHash3 of the ids' bytes, then the ids as int32. Owns the open file; safe for concurrent reads.
+/// </summary>
+public sealed class TokenStore : IDisposable
+{
+    internal const int HeaderBytes = 40;
+    internal const int Version = 1;
+
+    private readonly string _path;
+    private readonly SafeFileHandle _file;
+
+    private TokenStore(string path, SafeFileHandle file, ReadOnlySpan<byte> header)
+    {
+        _path = path;
+        _file = file;
+        NumTokens = BinaryPrimitives.ReadInt64LittleEndian(header[16..]);
+        NumDocuments = BinaryPrimitives.ReadInt64LittleEndian(header[24..]);
+        ContentHash = BinaryPrimitives.ReadUInt64LittleEndian(header[32..]);
+    }
+
+    /// <summary>Number of token ids.</summary>
+    public long NumTokens { get; }
+
+    /// <summary>Number of documents that they came from.</summary>
+    public long NumDocuments { get; }
+
+    /// <summary>XxHash3 of the ids: tells whether a resumed run sees the same data.</summary>
+    public ulong ContentHash { get; }
+
+    internal static ReadOnlySpan<byte> Magic => "OFLTOKEN"u8;
+
+    /// <summary>Opens a token file that was completed.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="StorageException">It cannot be read.</exception>
+    /// <exception cref="StoreMismatchException">It is no token file, of another version, or truncated.</exception>
+    public static TokenStore Open(string path)
+    {
+        SafeFileHandle? file = null;
+        try
+        {
+            file = File.OpenHandle(path, options: FileOptions.RandomAccess);
+            Span<byte> header = stackalloc byte[HeaderBytes];
+            if (RandomAccess.Read(file, header, 0) < HeaderBytes || !header.StartsWith(Magic))
+            {
+                throw Mismatch(path, "not a token file");
+            }
+
+            int version = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
+            if (version != Version)
+            {
+                throw Mismatch(path, $"expected version {Version}, found {version}");
+            }
+
+            var store = new TokenStore(path, file, header);
+            long length = RandomAccess.GetLength(file);
+            if (store.NumTokens < 0 || store.NumTokens != (length - HeaderBytes) / sizeof(int) || (length - HeaderBytes) % sizeof(int) != 0)
+            {
+                throw Mismatch(path, $"expected {store.NumTokens} tokens of {sizeof(int)} bytes after {HeaderBytes} bytes of header, found a file of {length} bytes");
+            }
+
+            file = null; // the store's now
+            return store;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(path, "open the token file", e.Message, cause: e);
+        }
+        finally
+        {
+            file?.Dispose();
+        }
+    }
+
+    /// <summary>Reads ids from a place on.</summary>
+    /// <param name="firstToken">Index of the first one.</param>
+    /// <param name="destination">Filled whole; must not reach past the last token.</param>
+    /// <exception cref="StorageException">Reading fails or the file has shrunk.</exception>
+    public void Read(long firstToken, Span<int> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstToken);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstToken, NumTokens - destination.Length);
+        Span<byte> bytes = MemoryMarshal.AsBytes(destination);
+        long offset = HeaderBytes + (firstToken * sizeof(int));
+        try
+        {
+            while (!bytes.IsEmpty)
+            {
+                int read = RandomAccess.Read(_file, bytes, offset);
+                if (read == 0)
+                {
+                    throw new StorageException(_path, $"read {bytes.Length} bytes at offset {offset}", "the file ends before");
+                }
+
+                bytes = bytes[read..];
+                offset += read;
+            }
+        }
+        catch (IOException e)
+        {
+            throw new StorageException(_path, $"read {bytes.Length} bytes at offset {offset}", e.Message, cause: e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private static StoreMismatchException Mismatch(string path, string problem) => new(path, problem, "delete it: it is made again from the data");
+}

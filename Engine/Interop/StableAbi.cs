@@ -1,0 +1,28 @@
+using System.Runtime.InteropServices;
+
+namespace Offload.Engine.Interop;
+
+/// <summary>
+/// libtorch's stable C ABI (torch/csrc/inductor/aoti_torch/c/shim.h), made for AOTInductor and kept across releases. A
+/// TorchSharp <c>Tensor.Handle</c> is its <c>AtenTensorHandle</c>. Every call returns 0, or an error whose text libtorch logs.
+/// </summary>
+internal static unsafe partial class StableAbi
+{
+    private const string Library = "torch_cpu";
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_call_dispatcher(byte* operatorName, byte* overloadName, ulong* stack);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_new_tensor_handle(nint tensor, out nint newHandle);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_delete_tensor_object(nint tensor);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_get_data_ptr(nint tensor, out nint data);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_create_tensor_from_blob(
+        nint data, long numDimensions, long* sizes, long* strides, long storageOffset, int scalarType, int deviceType, int deviceIndex, out nint tensor);
+}

@@ -1,0 +1,31 @@
+using Offload.Engine.Models;
+
+namespace Offload.Engine.Training;
+
+/// <summary>
+/// What fixes the bits of a run: with these equal, any plan on the same machine gives the same weights. Stored with the run; a resume
+/// keeps them.
+/// </summary>
+public sealed record RunNumerics
+{
+    /// <summary>Tokens whose logits are in memory at once, by default: with a vocabulary of 128 Ki, 128 MiB in bf16.</summary>
+    public const int DefaultHeadChunkTokens = 512;
+
+    /// <summary>Element type of compute.</summary>
+    public required ComputeType Type { get; init; }
+
+    /// <summary>Tokens of a sequence.</summary>
+    public required int SequenceTokens { get; init; }
+
+    /// <summary>Sequences of a micro-batch.</summary>
+    public required int MicroBatchSequences { get; init; }
+
+    /// <summary>Tokens whose logits are in memory at once.</summary>
+    public int HeadChunkTokens { get; init; } = DefaultHeadChunkTokens;
+
+    /// <summary>Seed of data order and initialisation.</summary>
+    public required long Seed { get; init; }
+
+    /// <summary>Threads of libtorch's CPU kernels; they cut their sums by it.</summary>
+    public required int ComputeThreads { get; init; }
+}

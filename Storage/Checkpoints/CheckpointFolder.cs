@@ -1,0 +1,168 @@
+using System.IO.Hashing;
+using System.Text.Json;
+using Offload.Storage.Files;
+using Offload.Storage.Memory;
+using Offload.Storage.Safetensors;
+
+namespace Offload.Storage.Checkpoints;
+
+/// <summary>
+/// Checkpoints of a run whose states live in memory: the arrays as safetensors in one of two files, then a commit record that names
+/// the file and its hashes. A write that does not reach its commit leaves the last checkpoint as it was. One thread at a time.
+/// </summary>
+/// <remarks>Layout: docs/run-folder.md. Room for two checkpoints is needed while one is written, for one afterwards.</remarks>
+/// <param name="path">The folder; made at the first write.</param>
+public sealed class CheckpointFolder(string path)
+{
+    private const string CommitFile = "commit.json";
+    private const int ChunkBytes = 4 << 20;
+
+    private static readonly string[] StateFiles = ["state-0.safetensors", "state-1.safetensors"];
+    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, WriteIndented = true };
+
+    /// <summary>The last commit; null if there is none.</summary>
+    /// <exception cref="StoreMismatchException">The record is malformed, or of another version.</exception>
+    /// <exception cref="StorageException">Reading failed.</exception>
+    public CheckpointCommit? ReadCommit()
+    {
+        string commitPath = Path.Combine(path, CommitFile);
+        if (!File.Exists(commitPath))
+        {
+            return null;
+        }
+
+        try
+        {
+            CheckpointCommit commit = JsonSerializer.Deserialize<CheckpointCommit>(File.ReadAllBytes(commitPath), Options)
+                ?? throw new JsonException("expected an object, found null");
+            if (commit.Version != CheckpointCommit.CurrentVersion)
+            {
+                throw new StoreMismatchException(
+                    commitPath, $"expected version {CheckpointCommit.CurrentVersion}, found {commit.Version}", "use the version of offload that wrote it");
+            }
+
+            return StateFiles.Contains(commit.File)
+                ? commit
+                : throw new StoreMismatchException(commitPath, $"expected file {string.Join(" or ", StateFiles)}, found '{commit.File}'");
+        }
+        catch (JsonException error)
+        {
+            throw new StoreMismatchException(commitPath, $"not a commit record: {error.Message}", cause: error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(commitPath, "read", error.Message, cause: error);
+        }
+    }
+
+    /// <summary>Writes a checkpoint and commits it.</summary>
+    /// <param name="step">Steps done.</param>
+    /// <param name="runState">What the run needs besides arrays to go on.</param>
+    /// <param name="parts">The arrays.</param>
+    /// <returns>Bytes written.</returns>
+    /// <exception cref="StorageException">The disk is full, or another error; the last checkpoint is as it was.</exception>
+    public long Write(long step, JsonElement runState, IReadOnlyList<CheckpointPart> parts)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(path, "make the folder", error.Message, cause: error);
+        }
+
+        string? last = ReadCommit()?.File;
+        string file = StateFiles.First(name => name != last);
+        var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
+        using (var writer = new SafetensorsWriter(
+            Path.Combine(path, file), [.. parts.Select(part => new TensorSpec(part.Name, part.Type, part.Count))]))
+        {
+            foreach (CheckpointPart part in parts)
+            {
+                writer.BeginTensor(part.Name);
+                var hash = new XxHash3();
+                ForEachChunk(part.Buffer, (chunk, _) =>
+                {
+                    hash.Append(chunk);
+                    writer.Write(chunk);
+                });
+                writer.EndTensor();
+                hashes.Add(part.Name, Convert.ToHexStringLower(hash.GetCurrentHash()));
+            }
+
+            writer.Complete();
+        }
+
+        var commit = new CheckpointCommit { Version = CheckpointCommit.CurrentVersion, File = file, Step = step, RunState = runState, Hashes = hashes };
+        AtomicFile.Write(Path.Combine(path, CommitFile), JsonSerializer.SerializeToUtf8Bytes(commit, Options));
+        if (last is not null)
+        {
+            File.Delete(Path.Combine(path, last));
+        }
+
+        return parts.Sum(part => part.Buffer.SizeBytes);
+    }
+
+    /// <summary>Reads a committed checkpoint into memory and verifies its hashes.</summary>
+    /// <param name="commit">From <see cref="ReadCommit"/>.</param>
+    /// <param name="parts">Where to; names, types and sizes must be those of the checkpoint.</param>
+    /// <exception cref="StoreMismatchException">Another model's checkpoint, or a damaged one.</exception>
+    /// <exception cref="StorageException">Reading failed.</exception>
+    public void Read(CheckpointCommit commit, IReadOnlyList<CheckpointPart> parts)
+    {
+        string file = Path.Combine(path, commit.File);
+        using SafetensorsFile source = OpenState(file);
+        foreach (CheckpointPart part in parts)
+        {
+            if (!source.Header.Tensors.TryGetValue(part.Name, out TensorInfo? tensor) || !commit.Hashes.TryGetValue(part.Name, out string? expectedHash))
+            {
+                throw new StoreMismatchException(file, $"expected an array '{part.Name}', found none", "the checkpoint belongs to another model");
+            }
+
+            if (tensor.Type != part.Type || tensor.ElementCount != part.Count)
+            {
+                throw new StoreMismatchException(
+                    file, $"'{part.Name}': expected {part.Type.Format()} [{part.Count}], found {tensor.Spec}", "the checkpoint belongs to another model");
+            }
+
+            var hash = new XxHash3();
+            ForEachChunk(part.Buffer, (chunk, offset) =>
+            {
+                source.Read(tensor, offset, chunk);
+                hash.Append(chunk);
+            });
+            string actualHash = Convert.ToHexStringLower(hash.GetCurrentHash());
+            if (actualHash != expectedHash)
+            {
+                throw new StoreMismatchException(file, $"'{part.Name}': expected checksum {expectedHash}, found {actualHash}", "the file is damaged");
+            }
+        }
+    }
+
+    /// <summary>Opens the arrays of a commit for reading parts of them, without verifying hashes. The caller disposes it.</summary>
+    /// <exception cref="StoreMismatchException">The file is missing or malformed.</exception>
+    public SafetensorsFile OpenState(CheckpointCommit commit) => OpenState(Path.Combine(path, commit.File));
+
+    private static SafetensorsFile OpenState(string file)
+    {
+        try
+        {
+            return SafetensorsFile.Open(file);
+        }
+        catch (UnreadableInputException error)
+        {
+            throw new StoreMismatchException(file, "the commit record names this file, but it cannot be read", error.Message, error);
+        }
+    }
+
+    private static void ForEachChunk(NativeBuffer buffer, ChunkAction action)
+    {
+        for (long offset = 0; offset < buffer.SizeBytes; offset += ChunkBytes)
+        {
+            action(buffer.AsSpan<byte>(offset, (int)Math.Min(ChunkBytes, buffer.SizeBytes - offset)), offset);
+        }
+    }
+
+    private delegate void ChunkAction(Span<byte> chunk, long offset);
+}

@@ -1,0 +1,50 @@
+namespace Offload.Storage.Files;
+
+/// <summary>Free space of file systems. Stateless; any thread.</summary>
+public static class DiskSpace
+{
+    /// <summary>Bytes that this user may still write on the file system of a path.</summary>
+    /// <param name="path">A file or folder; it need not exist yet (its nearest existing ancestor is asked).</param>
+    /// <exception cref="StorageException">The file system cannot be asked.</exception>
+    public static long AvailableBytes(string path)
+    {
+        string existing = NearestExisting(path);
+        try
+        {
+            return new DriveInfo(existing).AvailableFreeSpace;
+        }
+        catch (Exception error) when (IoErrors.IsIoError(error))
+        {
+            throw IoErrors.Wrap(existing, "ask for free space", error);
+        }
+    }
+
+    /// <summary>Refuses to begin what cannot fit. Quotas are not seen here; they surface as an error of a write.</summary>
+    /// <param name="path">What is about to be written; it need not exist yet.</param>
+    /// <param name="sizeBytes">Bytes that will be written.</param>
+    /// <exception cref="StorageException">Fewer bytes are free; says how many are missing.</exception>
+    public static void Require(string path, long sizeBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
+        long availableBytes = AvailableBytes(path);
+        if (availableBytes < sizeBytes)
+        {
+            throw new StorageException(
+                path,
+                $"write {sizeBytes} bytes",
+                $"only {availableBytes} bytes are free, {sizeBytes - availableBytes} bytes are missing",
+                "Free space on that file system or choose a folder on another one.");
+        }
+    }
+
+    private static string NearestExisting(string path)
+    {
+        string current = Path.GetFullPath(path);
+        while (!Directory.Exists(current) && !File.Exists(current) && Path.GetDirectoryName(current) is { } parent)
+        {
+            current = parent;
+        }
+
+        return current;
+    }
+}

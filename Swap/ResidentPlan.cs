@@ -1,0 +1,32 @@
+namespace Offload.Swap;
+
+/// <summary>
+/// The plan of a model that fits: all states stay on one tier from load to end. Counts the bytes that it takes, so that a run that
+/// does not fit is refused before it starts.
+/// </summary>
+/// <param name="StateBytes">Master weights and moments, 12 bytes a parameter.</param>
+/// <param name="ComputeWeightBytes">Weights in the compute type that are not the masters' high half themselves.</param>
+/// <param name="GradientBytes">fp32 sums, and rounded gradients.</param>
+/// <param name="ActivationBytes">What a micro-batch keeps for its backward, and the head's chunk of logits.</param>
+public sealed record ResidentPlan(long StateBytes, long ComputeWeightBytes, long GradientBytes, long ActivationBytes)
+{
+    /// <summary>All of it.</summary>
+    public long TotalBytes => StateBytes + ComputeWeightBytes + GradientBytes + ActivationBytes;
+
+    /// <summary>Refuses what does not fit.</summary>
+    /// <param name="budgetBytes">Room on the tier.</param>
+    /// <param name="budgetName">Where the budget comes from: "--cpu-memory" or "free memory".</param>
+    /// <exception cref="PlanInfeasibleException">It does not fit.</exception>
+    public void RequireWithin(long budgetBytes, string budgetName)
+    {
+        if (TotalBytes > budgetBytes)
+        {
+            throw new PlanInfeasibleException(
+                $"training with all states in memory needs {GiB(TotalBytes)} ({GiB(StateBytes)} states, {GiB(ComputeWeightBytes)} weights, "
+                + $"{GiB(GradientBytes)} gradients, {GiB(ActivationBytes)} activations), but {budgetName} is {GiB(budgetBytes)}: {GiB(TotalBytes - budgetBytes)} short",
+                "a smaller --micro-batch or --seq-len saves activations; --dtype bfloat16 saves weights and gradients; a smaller model saves all of it");
+        }
+    }
+
+    private static string GiB(long sizeBytes) => $"{sizeBytes / (double)(1L << 30):F2} GiB";
+}

@@ -1,0 +1,33 @@
+using System.Diagnostics;
+using Offload.Acceptance;
+
+AcceptanceCheck[] checks =
+[
+    new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
+];
+
+string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));
+if (args.Length == 0)
+{
+    Console.Error.WriteLine($"usage: Offload.Acceptance all | NAME...{Environment.NewLine}{known}");
+    return 2;
+}
+
+string? unknown = Array.Find(args, name => name != "all" && !Array.Exists(checks, check => check.Name == name));
+if (unknown is not null)
+{
+    Console.Error.WriteLine($"'{unknown}' is not a check; expected 'all' or one of:{Environment.NewLine}{known}");
+    return 2;
+}
+
+bool allHold = true;
+foreach (AcceptanceCheck check in args.Contains("all") ? checks : [.. checks.Where(check => args.Contains(check.Name))])
+{
+    Console.WriteLine($"{check.Name}: {check.Description}");
+    long start = Stopwatch.GetTimestamp();
+    bool holds = check.Run(Console.Out);
+    Console.WriteLine($"{check.Name}: {(holds ? "holds" : "FAILS")} ({Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s)");
+    allHold &= holds;
+}
+
+return allHold ? 0 : 1;

@@ -1,0 +1,171 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Offload.Profiles;
+using Offload.Storage;
+using Offload.Storage.Safetensors;
+
+namespace Offload.Cli.Commands;
+
+/// <summary><c>offload inspect PATH</c>: what is in a model folder or a safetensors file. Reads headers only.</summary>
+internal static class InspectCommand
+{
+    private static readonly Argument<string> PathArgument = new("path") { Description = "Model folder as the Hugging Face Hub has it, or a .safetensors file", HelpName = "PATH" };
+
+    // What decides size and kind of a model, in the old (gpt2) and the new spelling of the Hub's config.json.
+    private static readonly string[] ConfigFields =
+    [
+        "model_type", "architectures", "vocab_size", "hidden_size", "n_embd", "num_hidden_layers", "n_layer", "num_attention_heads", "n_head",
+        "num_key_value_heads", "head_dim", "intermediate_size", "ffn_dim", "n_inner", "max_position_embeddings", "n_positions", "sliding_window",
+        "hidden_act", "activation_function", "rope_theta", "rope_scaling", "num_local_experts", "num_experts_per_tok", "tie_word_embeddings",
+        "torch_dtype", "dtype", "transformers_version",
+    ];
+
+    internal static Command Create()
+    {
+        var command = new Command("inspect", "Show what is in a model folder or a safetensors file: configuration, sizes by type, tensors");
+        command.Add(PathArgument);
+        command.SetWork(Run);
+        return command;
+    }
+
+    private static ExitCode Run(CommandContext context)
+    {
+        Report report = Inspect(context.Get(PathArgument)!);
+        if (context.Json)
+        {
+            context.WriteJson(report);
+        }
+        else
+        {
+            Write(context.Output, report);
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static Report Inspect(string path)
+    {
+        bool isFolder = Directory.Exists(path);
+        using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(path);
+        TensorInfo[] tensors = [.. checkpoint.Tensors.Values];
+        return new Report(
+            path,
+            isFolder ? "model" : "safetensors",
+            isFolder ? ReadConfig(Path.Combine(path, "config.json")) : null,
+            isFolder ? null : ReadMetadata(path),
+            checkpoint.Files.Count,
+            tensors.Sum(tensor => tensor.ElementCount),
+            tensors.Sum(tensor => tensor.SizeBytes),
+            [.. tensors.GroupBy(tensor => tensor.Type).OrderByDescending(group => group.Sum(tensor => tensor.SizeBytes))
+                .Select(group => new TypeTotal(group.Key.Format(), group.Count(), group.Sum(tensor => tensor.ElementCount), group.Sum(tensor => tensor.SizeBytes)))],
+            [.. tensors.Select(tensor => new Tensor(tensor.Name, tensor.Type.Format(), [.. tensor.Shape], tensor.SizeBytes))]);
+    }
+
+    private static IReadOnlyDictionary<string, string> ReadMetadata(string path)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        return file.Header.Metadata;
+    }
+
+    private static OrderedDictionary<string, JsonElement>? ReadConfig(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                throw new UnreadableInputException(path, $"expected a JSON object, found {document.RootElement.ValueKind}");
+            }
+
+            var fields = new OrderedDictionary<string, JsonElement>();
+            foreach (string name in ConfigFields)
+            {
+                if (document.RootElement.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null)
+                {
+                    fields.Add(name, value.Clone());
+                }
+            }
+
+            return fields;
+        }
+        catch (JsonException error)
+        {
+            throw new UnreadableInputException(path, $"expected JSON: {error.Message}", "fetch the model's config.json again", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(path, "read the file", error.Message, cause: error);
+        }
+    }
+
+    private static void Write(TextWriter output, Report report)
+    {
+        output.WriteLine($"{report.Path}: {Count(report.Tensors.Count, "tensor")} in {Count(report.Files, "file")}");
+        WriteFields(output, report.Config?.Select(field => (field.Key, Value(field.Value))));
+        WriteFields(output, report.Metadata?.Select(field => (field.Key, field.Value)));
+        output.WriteLine();
+        output.WriteLine($"{"type",-6} {"tensors",8} {"parameters",16} {"bytes",18}");
+        foreach (TypeTotal total in report.Types)
+        {
+            WriteTotal(output, total.Type, total.Tensors, total.Parameters, total.Bytes);
+        }
+
+        WriteTotal(output, "all", report.Tensors.Count, report.Parameters, report.Bytes);
+        output.WriteLine();
+        int width = report.Tensors.Select(tensor => tensor.Name.Length).DefaultIfEmpty(0).Max();
+        foreach (Tensor tensor in report.Tensors)
+        {
+            output.WriteLine($"{Printable(tensor.Name).PadRight(width)}  {tensor.Type,-4} {$"[{string.Join(", ", tensor.Shape)}]",-20} {Sizes.Format(tensor.Bytes),12}");
+        }
+    }
+
+    private static void WriteFields(TextWriter output, IEnumerable<(string Name, string Value)>? fields)
+    {
+        foreach ((string name, string value) in fields ?? [])
+        {
+            output.WriteLine($"  {Printable(name)}: {Printable(value)}");
+        }
+    }
+
+    private static void WriteTotal(TextWriter output, string type, int numTensors, long numParameters, long sizeBytes) => output.WriteLine(
+        string.Create(CultureInfo.InvariantCulture, $"{type,-6} {numTensors,8:N0} {numParameters,16:N0} {sizeBytes,18:N0}  {Sizes.Format(sizeBytes)}"));
+
+    private static string Count(int number, string what) => $"{number} {what}{(number == 1 ? "" : "s")}";
+
+    private static string Value(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Array => string.Join(", ", value.EnumerateArray().Select(Value)),
+        _ => value.GetRawText(),
+    };
+
+    // The names are the file's: control characters would steer the terminal.
+    private static string Printable(string text) => string.Create(text.Length, text, (span, source) =>
+    {
+        for (int i = 0; i < span.Length; i++)
+        {
+            span[i] = char.IsControl(source[i]) ? '?' : source[i];
+        }
+    });
+
+    private sealed record Report(
+        string Path,
+        string Kind,
+        OrderedDictionary<string, JsonElement>? Config,
+        IReadOnlyDictionary<string, string>? Metadata,
+        int Files,
+        long Parameters,
+        long Bytes,
+        IReadOnlyList<TypeTotal> Types,
+        IReadOnlyList<Tensor> Tensors);
+
+    private sealed record TypeTotal(string Type, int Tensors, long Parameters, long Bytes);
+
+    private sealed record Tensor(string Name, string Type, IReadOnlyList<long> Shape, long Bytes);
+}
