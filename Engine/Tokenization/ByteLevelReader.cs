@@ -57,17 +57,17 @@ internal static class ByteLevelReader
         }
 
         Refuse(model.Optional("dropout"), part => part.Kind == JsonValueKind.Number && part.Found is "0" or "0.0");
-        Refuse(model.Optional("byte_fallback"), part => !part.Flag());
+        Refuse(model.Optional("byte_fallback"), part => !part.Flag(), "With byte fallback the model's tokenizer.model is needed beside it.");
         Refuse(model.Optional("fuse_unk"), part => !part.Flag());
         Refuse(model.Optional("continuing_subword_prefix"), part => part.Text().Length == 0);
         Refuse(model.Optional("end_of_word_suffix"), part => part.Text().Length == 0);
     }
 
-    private static void Refuse(JsonPart? part, Func<JsonPart, bool> harmless)
+    private static void Refuse(JsonPart? part, Func<JsonPart, bool> harmless, string? hint = null)
     {
         if (part is { } value && !harmless(value))
         {
-            throw value.Error($"{value.Found} is not supported");
+            throw value.Error($"{value.Found} is not supported", hint);
         }
     }
 

@@ -5,7 +5,11 @@ public static class GoldenFolder
 {
     public const string VariableName = "OFFLOAD_GOLDEN_DIR";
 
-    public static string Path { get; } = Find();
+    public static string Path { get; } =
+        Environment.GetEnvironmentVariable(VariableName) is { Length: > 0 } named ? named : Repository;
+
+    /// <summary>tests/Golden of this repository, whatever the variable says.</summary>
+    public static string Repository => System.IO.Path.Combine(FindRepository(), "tests", "Golden");
 
     /// <summary>Names of the case folders that match, in ordinal order.</summary>
     public static IReadOnlyList<string> Cases(string searchPattern) =>
@@ -13,21 +17,16 @@ public static class GoldenFolder
 
     public static string Case(string name) => System.IO.Path.Combine(Path, name);
 
-    private static string Find()
+    private static string FindRepository()
     {
-        if (Environment.GetEnvironmentVariable(VariableName) is { Length: > 0 } named)
-        {
-            return named;
-        }
-
         for (string? folder = AppContext.BaseDirectory; folder is not null; folder = System.IO.Path.GetDirectoryName(folder))
         {
             if (File.Exists(System.IO.Path.Combine(folder, "Offload.sln")))
             {
-                return System.IO.Path.Combine(folder, "tests", "Golden");
+                return folder;
             }
         }
 
-        throw new DirectoryNotFoundException($"no folder above {AppContext.BaseDirectory} has Offload.sln; set {VariableName}");
+        throw new DirectoryNotFoundException($"no folder above {AppContext.BaseDirectory} has Offload.sln");
     }
 }
