@@ -8,11 +8,16 @@ public class ByteLevelTokenizerTests
     private const string QwenPattern =
         @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+    private static readonly Lazy<ITokenizer> RichTokenizer = new(() =>
+    {
+        using TokenizerFolder folder = Rich();
+        return folder.Load();
+    });
+
     [Property(MaxTest = 300)]
     public void Decode_OfEncode_IsTheTextNormalised(int seed)
     {
-        using TokenizerFolder folder = Rich();
-        ITokenizer tokenizer = folder.Load();
+        ITokenizer tokenizer = RichTokenizer.Value;
         string text = RandomText.Create(seed, loneSurrogates: true);
 
         string expected = CanonicalComposition.Normalize(ByteLevelTokenizer.WellFormed(text));

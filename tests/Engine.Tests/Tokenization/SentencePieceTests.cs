@@ -13,6 +13,12 @@ public class SentencePieceTests
     private const int FirstPiece = 259;
     private static readonly string[] Pieces = ["\u2581\u2581", "ab", "\u2581ab", "\u2581", "a", "b", "\U0001F642", "\n"];
 
+    private static readonly Lazy<ITokenizer> Small = new(() =>
+    {
+        using var folder = new TokenizerFolder();
+        return Load(folder, Model());
+    });
+
     [Theory]
     [InlineData("ab", new[] { 261 })]
     [InlineData("abab", new[] { 261, 260 })]
@@ -62,8 +68,7 @@ public class SentencePieceTests
     [Property(MaxTest = 100)]
     public void Decode_OfEncode_IsTheText(int seed)
     {
-        using var folder = new TokenizerFolder();
-        ITokenizer tokenizer = Load(folder, Model());
+        ITokenizer tokenizer = Small.Value;
         string text = RandomText.Create(seed);
 
         Assert.Equal(text, tokenizer.Decode(tokenizer.Ids(text)));
