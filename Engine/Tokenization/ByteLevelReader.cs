@@ -15,7 +15,7 @@ internal static class ByteLevelReader
         JsonPart model = root.Required("model");
         RequireSupported(model);
         Dictionary<string, int> vocabulary = ReadVocabulary(model.Required("vocab"));
-        List<string> merges = ReadMerges(model.Required("merges"), vocabulary);
+        List<(string Left, string Right)> merges = ReadMerges(model.Required("merges"), vocabulary);
         bool nfc = ReadNormalizer(root.Optional("normalizer"));
         JsonPart preTokenizer = root.Optional("pre_tokenizer")
             ?? throw root.Error("pre_tokenizer is null; only byte-level tokenizers are supported");
@@ -57,17 +57,17 @@ internal static class ByteLevelReader
         }
 
         Refuse(model.Optional("dropout"), part => part.Kind == JsonValueKind.Number && part.Found is "0" or "0.0");
-        Refuse(model.Optional("byte_fallback"), part => !part.Flag());
+        Refuse(model.Optional("byte_fallback"), part => !part.Flag(), "With byte fallback the model's tokenizer.model is needed beside it.");
         Refuse(model.Optional("fuse_unk"), part => !part.Flag());
         Refuse(model.Optional("continuing_subword_prefix"), part => part.Text().Length == 0);
         Refuse(model.Optional("end_of_word_suffix"), part => part.Text().Length == 0);
     }
 
-    private static void Refuse(JsonPart? part, Func<JsonPart, bool> harmless)
+    private static void Refuse(JsonPart? part, Func<JsonPart, bool> harmless, string? hint = null)
     {
         if (part is { } value && !harmless(value))
         {
-            throw value.Error($"{value.Found} is not supported");
+            throw value.Error($"{value.Found} is not supported", hint);
         }
     }
 
@@ -101,9 +101,9 @@ internal static class ByteLevelReader
             : throw part.Error($"{missing.Count} of the 243 bytes of UTF-8 have no token, the first being 0x{missing[0]:X2}", "The vocabulary may be truncated, or not byte-level.");
     }
 
-    private static List<string> ReadMerges(JsonPart part, Dictionary<string, int> vocabulary)
+    private static List<(string Left, string Right)> ReadMerges(JsonPart part, Dictionary<string, int> vocabulary)
     {
-        var merges = new List<string>();
+        var merges = new List<(string Left, string Right)>();
         foreach (JsonPart item in part.Items())
         {
             string[] pair;
@@ -137,11 +137,11 @@ internal static class ByteLevelReader
                 throw item.Error("a token with a space is not in the byte alphabet");
             }
 
-            merges.Add($"{pair[0]} {pair[1]}");
+            merges.Add((pair[0], pair[1]));
         }
 
         // Of a pair that occurs twice the library keeps the later rank.
-        return [.. Enumerable.Reverse(merges).Distinct(StringComparer.Ordinal).Reverse()];
+        return [.. Enumerable.Reverse(merges).Distinct().Reverse()];
     }
 
     private static bool ReadNormalizer(JsonPart? part)

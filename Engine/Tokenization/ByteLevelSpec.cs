@@ -6,8 +6,8 @@ internal sealed record ByteLevelSpec
     /// <summary>Token, written in the byte alphabet, to id.</summary>
     public required Dictionary<string, int> Vocabulary { get; init; }
 
-    /// <summary>"left right", best first.</summary>
-    public required IReadOnlyList<string> Merges { get; init; }
+    /// <summary>Best first, each once.</summary>
+    public required IReadOnlyList<(string Left, string Right)> Merges { get; init; }
 
     public required bool IgnoreMerges { get; init; }
 

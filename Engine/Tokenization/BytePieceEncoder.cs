@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace Offload.Engine.Tokenization;
 
@@ -13,52 +13,59 @@ internal sealed class BytePieceEncoder
     private const int MaxCachedPieceLength = 64;
 
     private readonly Dictionary<string, int>? _wholePieces;
-    private readonly BpeTokenizer _bpe;
+    private readonly BpeMerger _merger;
     private readonly ConcurrentDictionary<string, int[]> _cache = new(StringComparer.Ordinal);
     private int _numCached;
 
     /// <param name="vocabulary">Tokens in the byte alphabet; every byte that UTF-8 uses is one.</param>
-    /// <param name="merges">Pairs as "left right", best first, each pair once.</param>
+    /// <param name="merges">Pairs, best first, each once.</param>
     /// <param name="ignoreMerges">A piece that is a token itself is taken whole.</param>
-    public BytePieceEncoder(Dictionary<string, int> vocabulary, IEnumerable<string> merges, bool ignoreMerges)
+    public BytePieceEncoder(Dictionary<string, int> vocabulary, IReadOnlyList<(string Left, string Right)> merges, bool ignoreMerges)
     {
         _wholePieces = ignoreMerges ? vocabulary : null;
-        _bpe = BpeTokenizer.Create(new BpeOptions(vocabulary) { Merges = merges });
+        _merger = new BpeMerger(vocabulary, merges);
     }
 
     public void Encode(ReadOnlySpan<char> piece, List<int> ids)
     {
         if (piece.Length > MaxCachedPieceLength)
         {
-            ids.AddRange(Merge(piece));
+            Merge(piece, ids);
             return;
         }
 
         ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> cache = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
-        if (!cache.TryGetValue(piece, out int[]? known))
+        if (cache.TryGetValue(piece, out int[]? known))
         {
-            known = Merge(piece);
-            if (Volatile.Read(ref _numCached) < MaxCachedPieces && cache.TryAdd(piece, known))
-            {
-                Interlocked.Increment(ref _numCached);
-            }
+            ids.AddRange(known);
+            return;
         }
 
-        ids.AddRange(known);
+        int start = ids.Count;
+        Merge(piece, ids);
+        if (Volatile.Read(ref _numCached) < MaxCachedPieces && cache.TryAdd(piece, [.. CollectionsMarshal.AsSpan(ids)[start..]]))
+        {
+            Interlocked.Increment(ref _numCached);
+        }
     }
 
-    private int[] Merge(ReadOnlySpan<char> piece)
+    private void Merge(ReadOnlySpan<char> piece, List<int> ids)
     {
         byte[] bytes = ArrayPool<byte>.Shared.Rent(piece.Length * 3);
         char[] characters = ArrayPool<char>.Shared.Rent(piece.Length * 3);
         int length = Encoding.UTF8.GetBytes(piece, bytes);
-        Span<char> token = characters.AsSpan(0, length);
-        ByteAlphabet.Write(bytes.AsSpan(0, length), token);
-        int[] ids = _wholePieces is not null && _wholePieces.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(token, out int whole)
-            ? [whole]
-            : [.. _bpe.EncodeToIds(token, considerPreTokenization: false, considerNormalization: false)];
+        Span<char> symbols = characters.AsSpan(0, length);
+        ByteAlphabet.Write(bytes.AsSpan(0, length), symbols);
+        if (_wholePieces is not null && _wholePieces.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(symbols, out int whole))
+        {
+            ids.Add(whole);
+        }
+        else
+        {
+            _merger.Merge(symbols, ids);
+        }
+
         ArrayPool<byte>.Shared.Return(bytes);
         ArrayPool<char>.Shared.Return(characters);
-        return ids;
     }
 }

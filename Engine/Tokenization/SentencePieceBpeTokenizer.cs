@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace Offload.Engine.Tokenization;
 
@@ -12,11 +11,11 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
 {
     private const char Space = '\u2581';
 
-    private readonly BpeTokenizer _bpe;
+    private readonly BpeMerger _merger;
     private readonly PrefixSpace _prefix;
     private readonly AddedTokenMatcher? _matcher;
 
-    /// <summary>Each character that is a piece, as one UTF-16 unit: beyond U+FFFF a private one, since the library merges units.</summary>
+    /// <summary>Each character that is a piece, as one UTF-16 unit: beyond U+FFFF a private one, since units are merged.</summary>
     private readonly Dictionary<Rune, char> _units = [];
     private readonly int[] _byteIds = new int[256];
     private readonly Dictionary<int, (string Text, byte? Byte)> _tokens = [];
@@ -38,7 +37,7 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
             }
         }
 
-        _bpe = CreateMerger(model);
+        _merger = CreateMerger(model);
         foreach (AddedToken token in added)
         {
             _tokens[token.Id] = (token.Content, null);
@@ -148,13 +147,13 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
         {
             if (known.Length > 0)
             {
-                ids.AddRange(_bpe.EncodeToIds(known.ToString(), considerPreTokenization: false, considerNormalization: false));
+                _merger.Merge(known.ToString(), ids);
                 known.Clear();
             }
         }
     }
 
-    private BpeTokenizer CreateMerger(SentencePieceModel model)
+    private BpeMerger CreateMerger(SentencePieceModel model)
     {
         var used = new HashSet<char>(model.Pieces.SelectMany(piece => piece.Text));
         char next = '\uE000';
@@ -199,13 +198,16 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
             _units[rune] = (char)rune.Value;
         }
 
-        IEnumerable<string> merges = scores
-            .SelectMany(piece => Enumerable.Range(1, Math.Max(0, piece.Key.Length - 1))
-                .Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value))
-                .Where(merge => ids.ContainsKey(merge.Left) && ids.ContainsKey(merge.Right))
-                .OrderBy(merge => ids[merge.Left]).ThenBy(merge => ids[merge.Right]))
-            .OrderByDescending(merge => merge.Score).ThenByDescending(merge => merge.Left.Length).ThenByDescending(merge => merge.Right.Length)
-            .Select(merge => $"{merge.Left} {merge.Right}");
-        return BpeTokenizer.Create(new BpeOptions(ids) { Merges = merges });
+        (string, string)[] merges =
+        [
+            .. scores
+                .SelectMany(piece => Enumerable.Range(1, Math.Max(0, piece.Key.Length - 1))
+                    .Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value))
+                    .Where(merge => ids.ContainsKey(merge.Left) && ids.ContainsKey(merge.Right))
+                    .OrderBy(merge => ids[merge.Left]).ThenBy(merge => ids[merge.Right]))
+                .OrderByDescending(merge => merge.Score).ThenByDescending(merge => merge.Left.Length).ThenByDescending(merge => merge.Right.Length)
+                .Select(merge => (merge.Left, merge.Right)),
+        ];
+        return new BpeMerger(ids, merges);
     }
 }
