@@ -66,6 +66,7 @@ public static class TorchRuntime
         string bridge = LibtorchLocator.FindBridge()
             ?? throw new NativeLibraryException("libLibTorchSharp.so", "find the library", "it is not beside the application", "install the application again: a part of it is missing");
 
+        OpenMPSettings.Apply();
         LoadFrom("libc10.so");
         IntPtr cpu = LoadFrom(LibtorchLocator.TorchCpu);
         Version version = ReadVersion(cpu, choice);
