@@ -139,9 +139,10 @@ internal static unsafe partial class LibtorchLog
         }
     }
 
-    /// <summary>One logged error: "[Emmdd time file:line] Exception in aoti_torch: message", and the stack trace that may follow.</summary>
+    /// <summary>One logged error: "[Emmdd time file:line] Exception in aoti_torch: message", and the stack trace that may follow. The
+    /// head is missing where another thread began to log before the capture and ended within it.</summary>
     [GeneratedRegex(
-        @"\[E\d{4} [\d:.]+ \S+:\d+\] Exception in aoti_torch: (?<message>[^\n]*)\n?(?:(?:(?!\[E\d{4} )[^\n]*\n)*?Exception raised from [^\n]*\n(?:frame \#\d+: [^\n]*\n)*\n?)?",
+        @"(\[E\d{4} [\d:.]+ \S+:\d+\] )?Exception in aoti_torch: (?<message>[^\n]*)\n?(((?![^\n]*Exception in aoti_torch: )[^\n]*\n)*?Exception raised from [^\n]*\n(frame \#\d+: [^\n]*\n)*\n?)?",
         RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex ErrorPattern();
 
