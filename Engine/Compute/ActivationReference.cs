@@ -55,7 +55,7 @@ internal static class ActivationReference
     {
         ActivationKind.Silu => x * x.sigmoid(),
         ActivationKind.Gelu => x * NormalDistribution(x),
-        ActivationKind.GeluTanh => 0.5 * x * (1 + Inner(x).tanh()),
+        ActivationKind.GeluTanh => x * Logistic(x),
         ActivationKind.Relu => x.clamp_min(0),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "unknown activation"),
     };
@@ -70,9 +70,9 @@ internal static class ActivationReference
             case ActivationKind.Gelu:
                 return NormalDistribution(x) + (x * (-0.5 * x * x).exp() * InverseSqrt2Pi);
             case ActivationKind.GeluTanh:
-                Tensor tanh = Inner(x).tanh();
+                Tensor logistic = Logistic(x);
                 Tensor innerDerivative = TanhScale * (1 + (3 * TanhCubic * x * x));
-                return (0.5 * (1 + tanh)) + (0.5 * x * (1 - (tanh * tanh)) * innerDerivative);
+                return logistic + (2 * x * logistic * (1 - logistic) * innerDerivative);
             case ActivationKind.Relu:
                 return x.gt(0).to(ScalarType.Float32);
             default:
@@ -82,5 +82,6 @@ internal static class ActivationReference
 
     private static Tensor NormalDistribution(Tensor x) => 0.5 * (1 + (x * InverseSqrt2).erf());
 
-    private static Tensor Inner(Tensor x) => TanhScale * (x + (TanhCubic * x * x * x));
+    /// <summary>0.5 (1 + tanh(u)), u = c (x + a x^3), as the logistic function of 2u: without cancellation in the negative tail.</summary>
+    private static Tensor Logistic(Tensor x) => (2 * TanhScale * (x + (TanhCubic * x * x * x))).sigmoid();
 }

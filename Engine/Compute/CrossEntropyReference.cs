@@ -20,16 +20,14 @@ internal static class CrossEntropyReference
         }
 
         Tensor target = tensor(indices, device: logits.device).view(-1, 1);
-        Tensor counted = target.ge(0).to(ScalarType.Float32);
-        Tensor logits32 = logits.to(ScalarType.Float32);
-        Tensor logSum = logits32.logsumexp(1, keepdim: true);
-        Tensor picked = logits32.gather(1, target.clamp_min(0));
-        double loss = ((logSum - picked) * counted).sum(ScalarType.Float64).item<double>();
+        Tensor logProbabilities = nn.functional.log_softmax(logits.to(ScalarType.Float32), 1);
+        Tensor picked = logProbabilities.gather(1, target.clamp_min(0)).masked_fill(target.lt(0), 0);
+        double loss = -picked.sum(ScalarType.Float64).item<double>();
         if (gradScale is float scale)
         {
-            Tensor gradient = (logits32 - logSum).exp();
-            gradient.scatter_add_(1, target.clamp_min(0), -counted);
-            logits.copy_(gradient * counted * scale);
+            Tensor gradient = logProbabilities.exp();
+            gradient.scatter_add_(1, target.clamp_min(0), full_like(picked, -1));
+            logits.copy_((gradient * scale).masked_fill(target.lt(0), 0));
         }
 
         return loss;

@@ -34,6 +34,8 @@ internal sealed class DecoderLayer
     /// <returns>Output [rows, H] and what the backward needs, both the caller's.</returns>
     public (Tensor Output, LayerActivations Activations) Forward(LayerTensors weights, Tensor input, BatchShape shape)
     {
+        // Frees what is left if an operator fails; otherwise everything is disposed or moved out as soon as it can be.
+        using DisposeScope scope = NewDisposeScope();
         Tensor qkv;
         using (Tensor normed = NormOp.Forward(input, weights.InputNorm, weights.InputNormBias, _config.NormEpsilon))
         {
@@ -58,14 +60,14 @@ internal sealed class DecoderLayer
         var activations = new LayerActivations
         {
             Input = input,
-            Qkv = qkv,
-            RawQueryKey = rawQueryKey,
-            AttentionOutput = attention,
-            LogSumExp = logSumExp,
-            Middle = middle,
-            Up = up,
+            Qkv = qkv.MoveToOuterDisposeScope(),
+            RawQueryKey = rawQueryKey?.MoveToOuterDisposeScope(),
+            AttentionOutput = attention.MoveToOuterDisposeScope(),
+            LogSumExp = logSumExp.MoveToOuterDisposeScope(),
+            Middle = middle.MoveToOuterDisposeScope(),
+            Up = up.MoveToOuterDisposeScope(),
         };
-        return (output, activations);
+        return (output.MoveToOuterDisposeScope(), activations);
     }
 
     /// <summary>Backward; adds the weights' gradients into their sums.</summary>
@@ -77,8 +79,9 @@ internal sealed class DecoderLayer
     /// <returns>Gradient of the input: [rows, H], the caller's.</returns>
     public Tensor Backward(LayerTensors weights, LayerTensors sums, LayerActivations saved, Tensor gradOutput, BatchShape shape)
     {
-        using Tensor gradMiddle = MlpBackward(weights, sums, saved, gradOutput);
-        return AttentionBackward(weights, sums, saved, gradMiddle, shape);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor gradMiddle = MlpBackward(weights, sums, saved, gradOutput);
+        return AttentionBackward(weights, sums, saved, gradMiddle, shape).MoveToOuterDisposeScope();
     }
 
     private Tensor MlpBackward(LayerTensors weights, LayerTensors sums, LayerActivations saved, Tensor gradOutput)

@@ -56,46 +56,38 @@ internal sealed class DecoderModel
     /// <returns>Sum of the counted tokens' losses.</returns>
     public double ForwardBackward(ModelTensors weights, ModelTensors sums, MicroBatch batch, float gradScale)
     {
+        // Everything made here is freed here, whatever fails on the way.
+        using DisposeScope scope = NewDisposeScope();
         var saved = new Stack<LayerActivations>();
-        try
+        using Tensor ids = IdTensor(batch, weights);
+        Tensor x = Embed(weights, ids, batch.Shape);
+        foreach (LayerTensors layer in weights.Layers)
         {
-            using Tensor ids = IdTensor(batch, weights);
-            Tensor x = Embed(weights, ids, batch.Shape);
-            foreach (LayerTensors layer in weights.Layers)
-            {
-                (x, LayerActivations activations) = _layer.Forward(layer, x, batch.Shape);
-                saved.Push(activations);
-            }
-
-            double loss;
-            Tensor gradient;
-            using (x)
-            {
-                (loss, gradient) = HeadForwardBackward(weights.Head, sums.Head, x, batch, gradScale);
-            }
-
-            for (int i = weights.Layers.Count - 1; i >= 0; i--)
-            {
-                using LayerActivations activations = saved.Pop();
-                using Tensor gradOutput = gradient;
-                gradient = _layer.Backward(weights.Layers[i], sums.Layers[i], activations, gradOutput, batch.Shape);
-            }
-
-            using (gradient)
-            {
-                EmbeddingOp.Backward(
-                    ids, gradient, sums.Embedding.Tokens, sums.Embedding.Positions, _config.LearnedPositionOffset ?? 0, batch.Shape);
-            }
-
-            return loss;
+            (x, LayerActivations activations) = _layer.Forward(layer, x, batch.Shape);
+            saved.Push(activations);
         }
-        finally
+
+        double loss;
+        Tensor gradient;
+        using (x)
         {
-            foreach (LayerActivations activations in saved)
-            {
-                activations.Dispose();
-            }
+            (loss, gradient) = HeadForwardBackward(weights.Head, sums.Head, x, batch, gradScale);
         }
+
+        for (int i = weights.Layers.Count - 1; i >= 0; i--)
+        {
+            using LayerActivations activations = saved.Pop();
+            using Tensor gradOutput = gradient;
+            gradient = _layer.Backward(weights.Layers[i], sums.Layers[i], activations, gradOutput, batch.Shape);
+        }
+
+        using (gradient)
+        {
+            EmbeddingOp.Backward(
+                ids, gradient, sums.Embedding.Tokens, sums.Embedding.Positions, _config.LearnedPositionOffset ?? 0, batch.Shape);
+        }
+
+        return loss;
     }
 
     private static Tensor IdTensor(MicroBatch batch, ModelTensors weights)
@@ -110,7 +102,8 @@ internal sealed class DecoderModel
     /// <returns>[rows, H] after the final norm.</returns>
     private Tensor Hidden(ModelTensors weights, MicroBatch batch)
     {
-        using Tensor ids = IdTensor(batch, weights);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor ids = IdTensor(batch, weights);
         Tensor x = Embed(weights, ids, batch.Shape);
         foreach (LayerTensors layer in weights.Layers)
         {
@@ -120,13 +113,10 @@ internal sealed class DecoderModel
 
         if (weights.Head.FinalNorm is null)
         {
-            return x;
+            return x.MoveToOuterDisposeScope();
         }
 
-        using (x)
-        {
-            return NormOp.Forward(x, weights.Head.FinalNorm, weights.Head.FinalNormBias, _config.NormEpsilon);
-        }
+        return NormOp.Forward(x, weights.Head.FinalNorm, weights.Head.FinalNormBias, _config.NormEpsilon).MoveToOuterDisposeScope();
     }
 
     private (double Loss, Tensor GradX) HeadForwardBackward(HeadTensors weights, HeadTensors sums, Tensor x, MicroBatch batch, float gradScale)

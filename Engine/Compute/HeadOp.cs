@@ -40,11 +40,12 @@ internal static class HeadOp
     public static (double Loss, Tensor GradX) LossAndGradients(
         Tensor x, Tensor weight, ReadOnlySpan<int> targets, float gradScale, Tensor weightSum, int chunkTokens)
     {
+        using DisposeScope scope = NewDisposeScope();
         double loss = 0;
         Tensor gradX = empty_like(x);
         for (int start = 0; start < targets.Length; start += chunkTokens)
         {
-            using DisposeScope scope = NewDisposeScope();
+            using DisposeScope chunkScope = NewDisposeScope();
             int count = Math.Min(chunkTokens, targets.Length - start);
             Tensor chunk = x.narrow(0, start, count);
             Tensor logits = nn.functional.linear(chunk, weight);
@@ -53,6 +54,6 @@ internal static class HeadOp
             gradX.narrow(0, start, count).copy_(LinearOp.InputGradient(logits, weight, inputMajor: false));
         }
 
-        return (loss, gradX);
+        return (loss, gradX.MoveToOuterDisposeScope());
     }
 }

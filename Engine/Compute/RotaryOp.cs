@@ -16,6 +16,7 @@ internal static unsafe class RotaryOp
     /// <param name="inverse">Rotates back: the gradient.</param>
     public static void Rotate(Tensor packed, BatchShape shape, int numHeads, int headSize, RotaryTables tables, bool inverse)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(shape.Tokens, tables.NumPositions, nameof(shape));
         if (!CpuKernels.CanRun(packed))
         {
             using DisposeScope scope = NewDisposeScope();

@@ -13,6 +13,7 @@ internal sealed class RotaryTables
     /// <param name="numPositions">Number of rows.</param>
     public RotaryTables(RopeConfig rope, int headSize, int numPositions)
     {
+        NumPositions = numPositions;
         int half = headSize / 2;
         Cosines = new float[numPositions * half];
         Sines = new float[numPositions * half];
@@ -27,6 +28,9 @@ internal sealed class RotaryTables
             }
         }
     }
+
+    /// <summary>Number of positions; a sequence has at most as many tokens.</summary>
+    public int NumPositions { get; }
 
     /// <summary>[positions, head size / 2], row-major.</summary>
     public float[] Cosines { get; }

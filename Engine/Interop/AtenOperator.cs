@@ -33,7 +33,7 @@ internal sealed unsafe class AtenOperator
         ulong* stack = stackalloc ulong[Math.Max(arguments.Length, results.Length)];
         if (TryCall(arguments, stack) != 0)
         {
-            throw new LibtorchException(_name, ErrorText(arguments));
+            throw new LibtorchException(_name, ErrorText([.. arguments], stack));
         }
 
         for (int i = 0; i < results.Length; i++)
@@ -55,11 +55,12 @@ internal sealed unsafe class AtenOperator
         for (int i = 0; i < arguments.Length; i++)
         {
             stack[i] = arguments[i].Word;
-            if (arguments[i].IsTensor)
+            if (arguments[i].Tensor is Tensor tensor)
             {
                 // The call consumes its tensor handles, so it gets new ones.
-                int error = StableAbi.aoti_torch_new_tensor_handle((nint)arguments[i].Word, out nint handle);
+                int error = StableAbi.aoti_torch_new_tensor_handle(tensor.Handle, out nint handle);
                 Debug.Assert(error == 0, "copying a tensor handle cannot fail");
+                GC.KeepAlive(tensor);
                 stack[i] = (ulong)handle;
             }
         }
@@ -68,10 +69,10 @@ internal sealed unsafe class AtenOperator
     }
 
     /// <summary>The ABI returns no text, it logs it: the failed call is made once more with the log captured.</summary>
-    private string ErrorText(ReadOnlySpan<AtenValue> arguments)
+    private string ErrorText(AtenValue[] arguments, ulong* stack)
     {
-        ulong* stack = stackalloc ulong[Math.Max(arguments.Length, 16)];
-        using LibtorchLog.Capture capture = LibtorchLog.BeginCapture();
-        return TryCall(arguments, stack) == 0 ? "it failed once and succeeded when tried again" : capture.FirstError();
+        int error = 0;
+        string? text = LibtorchLog.Capture(() => error = TryCall(arguments, stack));
+        return error == 0 ? "it failed once and succeeded when tried again" : text ?? "it gives no reason";
     }
 }

@@ -25,6 +25,9 @@ internal static partial class DynamicLoader
     /// <summary>Whether this very file (by path, or by device and inode, so that a hard link counts) is loaded already.</summary>
     internal static bool IsLoaded(string path) => Open(path, RtldNow | RtldNoLoad) != IntPtr.Zero;
 
+    /// <summary>Handle of the loaded library of this name; zero if none is loaded.</summary>
+    internal static IntPtr FindLoaded(string name) => Open(name, RtldNow | RtldNoLoad);
+
     /// <summary>
     /// Makes a loaded library known under another path, so that opening that path finds this library. In glibc a handle is a
     /// <c>struct link_map*</c> (link.h: l_addr, l_name, ...) and a path is looked up among the l_name of what is loaded. The

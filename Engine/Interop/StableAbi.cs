@@ -8,7 +8,9 @@ namespace Offload.Engine.Interop;
 /// </summary>
 internal static unsafe partial class StableAbi
 {
-    private const string Library = "torch_cpu";
+    internal const string Library = "torch_cpu";
+
+    static StableAbi() => LibtorchLog.Silence();
 
     [LibraryImport(Library)]
     internal static partial int aoti_torch_call_dispatcher(byte* operatorName, byte* overloadName, ulong* stack);

@@ -47,24 +47,24 @@ internal static unsafe class CrossEntropyKernel
         int vectorEnd = width - (width % Vector256<float>.Count);
         float max = Max<TElements>(logits, start, width, vectorEnd);
         float sum = SumOfExponentials<TElements>(logits, start, width, vectorEnd, max);
-        double logSum = max + Math.Log(sum);
-        double loss = logSum - TElements.LoadOne(logits, start + target);
+        // Distances to the maximum are exact or nearly so, however large the logits; a log-sum-exp rounded to fp32 is not.
+        float picked = TElements.LoadOne(logits, start + target) - max;
+        double loss = Math.Log(sum) - picked;
         if (gradScale is float scale)
         {
-            float shift = (float)logSum;
-            float picked = TElements.LoadOne(logits, start + target);
+            float factor = scale / sum;
             for (int i = 0; i < vectorEnd; i += Vector256<float>.Count)
             {
-                Vector256<float> probability = Vector256.Exp(TElements.Load(logits, start + i) - Vector256.Create(shift));
-                TElements.Store(logits, start + i, probability * scale);
+                Vector256<float> exponential = Vector256.Exp(TElements.Load(logits, start + i) - Vector256.Create(max));
+                TElements.Store(logits, start + i, exponential * factor);
             }
 
             for (int i = vectorEnd; i < width; i++)
             {
-                TElements.StoreOne(logits, start + i, MathF.Exp(TElements.LoadOne(logits, start + i) - shift) * scale);
+                TElements.StoreOne(logits, start + i, MathF.Exp(TElements.LoadOne(logits, start + i) - max) * factor);
             }
 
-            TElements.StoreOne(logits, start + target, (MathF.Exp(picked - shift) - 1) * scale);
+            TElements.StoreOne(logits, start + target, (float)((Math.Exp(picked) / sum) - 1) * scale);
         }
 
         return loss;

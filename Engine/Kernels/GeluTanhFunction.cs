@@ -13,10 +13,9 @@ internal readonly struct GeluTanhFunction : IActivationFunction
         Vector256<float> one = Vector256<float>.One;
         Vector256<float> square = x * x;
         Vector256<float> inner = (float)ActivationReference.TanhScale * (x + ((float)ActivationReference.TanhCubic * square * x));
-        // tanh(u) = 1 - 2 / (exp(2u) + 1): exact at both ends, where exp is 0 or infinity.
-        Vector256<float> tanh = one - (Vector256.Create(2f) / (Vector256.Exp(inner + inner) + one));
+        // 0.5 (1 + tanh(u)) is the logistic function of 2u, without the cancellation; exact at both ends, where exp is 0 or infinity.
+        Vector256<float> sigmoid = one / (one + Vector256.Exp(-(inner + inner)));
         Vector256<float> innerDerivative = (float)ActivationReference.TanhScale * (one + ((float)(3 * ActivationReference.TanhCubic) * square));
-        Vector256<float> value = 0.5f * x * (one + tanh);
-        return (value, (0.5f * (one + tanh)) + (0.5f * x * (one - (tanh * tanh)) * innerDerivative));
+        return (x * sigmoid, sigmoid + (2f * x * sigmoid * (one - sigmoid) * innerDerivative));
     }
 }

@@ -8,6 +8,9 @@ namespace Offload.Engine.Kernels;
 /// </summary>
 internal static unsafe class NormKernel
 {
+    /// <summary>Blocks of the backward, each with column sums of its own: more than any machine needs, and bounded however many rows there are.</summary>
+    private const int MaxColumnSums = 256;
+
     /// <param name="x">[rows, width].</param>
     /// <param name="y">[rows, width]: receives the result.</param>
     /// <param name="weight">[width].</param>
@@ -54,7 +57,7 @@ internal static unsafe class NormKernel
         void* x, void* weight, void* gradY, void* gradX, float* weightSum, float* biasSum, int numRows, int width, double epsilon)
         where TElements : struct, IElements
     {
-        int blockRows = RowBlocks.BlockRows(width);
+        int blockRows = Math.Max(RowBlocks.BlockRows(width), (numRows + MaxColumnSums - 1) / MaxColumnSums);
         int numBlocks = (numRows + blockRows - 1) / blockRows;
         // Column sums: each block of rows has its own, added in the order of the blocks, whatever thread ran them.
         var weightParts = new float[(long)numBlocks * width];

@@ -18,6 +18,12 @@ internal static partial class Libc
         }
     }
 
+    /// <summary>Gives free heap memory back to the system, so that resident memory is what is used.</summary>
+    public static void ReturnFreeMemory() => _ = MallocTrim(0);
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int MallocTrim(nuint padding);
+
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     private static partial int Madvise(nint address, nuint length, int advice);
 }

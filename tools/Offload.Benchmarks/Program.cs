@@ -10,6 +10,11 @@ if (args is ["roofline", ..])
     return Roofline.Run(args.AsSpan(1));
 }
 
+if (args is ["layer", ..])
+{
+    return LayerComparison.Run(args.AsSpan(1));
+}
+
 // In this process: the arrays are large and the kernels long, so nothing is won by a fresh process for each, and no second build is needed.
 Job job = Job.InProcess
     .WithStrategy(RunStrategy.Monitoring)
