@@ -10,6 +10,7 @@ internal static class CommandTree
 {
     private static readonly Func<Command>[] Commands =
     [
+        DemoCommand.Create,
         TrainCommand.Create,
         GenerateCommand.Create,
         ExportCommand.Create,
