@@ -3,10 +3,10 @@ using Offload.Engine.Training;
 
 namespace Offload.Cli;
 
-/// <summary>A run's progress as lines: JSON, or text at most once a second.</summary>
+/// <summary>A run's progress as lines: JSON, or text at most every two seconds.</summary>
 internal sealed class TrainingOutput(CommandContext context, TimeProvider time) : ITrainingObserver
 {
-    private static readonly TimeSpan LineInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LineInterval = TimeSpan.FromSeconds(2);
 
     private long? _lastLine;
 

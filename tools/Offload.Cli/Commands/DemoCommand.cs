@@ -10,7 +10,7 @@ namespace Offload.Cli.Commands;
 internal static class DemoCommand
 {
     private const string DefaultOutput = "offload-demo";
-    private const long DefaultSteps = 120;
+    private const long DefaultSteps = 160;
     private const string Prompt = "Question: What is Offload?\nAnswer:";
 
     internal static Command Create()
@@ -65,7 +65,7 @@ internal static class DemoCommand
         SequenceTokens = 256,
         MicroBatchSequences = 8,
         TokensPerStep = 2048,
-        LearningRate = 1e-3,
+        LearningRate = 2e-3,
         Schedule = ScheduleKind.Cosine,
         Seed = context.Get(CommonOptions.Seed) ?? 0,
         Type = TrainingArguments.ReadType(context) ?? Engine.Models.ComputeType.BFloat16,
