@@ -5,6 +5,7 @@ using Offload.Engine.Parallelism;
 using Offload.Engine.Tokenization;
 using Offload.Engine.Training;
 using Offload.Profiles;
+using Offload.Storage;
 using Offload.Storage.Safetensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,13 +18,15 @@ namespace Offload.Engine.Generation;
 /// </summary>
 public sealed class TextGenerator : IDisposable
 {
+    private readonly string _modelFolder;
     private readonly ParallelRanges _threads;
     private readonly ResidentModel _model;
     private readonly ITokenizer _tokenizer;
     private readonly HashSet<int> _endIds;
 
-    private TextGenerator(ModelLayout layout, RunNumerics numerics, ITokenizer tokenizer)
+    private TextGenerator(string modelFolder, ModelLayout layout, RunNumerics numerics, ITokenizer tokenizer)
     {
+        _modelFolder = modelFolder;
         _tokenizer = tokenizer;
         _endIds = [.. layout.Config.EndOfTextIds];
         if (tokenizer.EndOfTextId is int end)
@@ -54,7 +57,7 @@ public sealed class TextGenerator : IDisposable
         ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
         ComputeThreads.Set(numerics.ComputeThreads);
-        var generator = new TextGenerator(ModelLayout.Create(config), numerics, tokenizer);
+        var generator = new TextGenerator(modelFolder, ModelLayout.Create(config), numerics, tokenizer);
         try
         {
             ModelImport.Read(checkpoint, generator._model);
@@ -73,6 +76,7 @@ public sealed class TextGenerator : IDisposable
     /// <param name="options">How.</param>
     /// <param name="cancellation">Stops between tokens.</param>
     /// <returns>The continuation alone.</returns>
+    /// <exception cref="UnreadableInputException">The tokenizer gives ids that the model has none for.</exception>
     /// <exception cref="UsageException">The prompt is empty or longer than the model's positions.</exception>
     public string Generate(string prompt, GenerationOptions options, CancellationToken cancellation = default)
     {
@@ -89,6 +93,7 @@ public sealed class TextGenerator : IDisposable
             throw new UsageException($"--prompt: expected 1 to {maxTokens - 1} tokens, found {ids.Count}", "give a shorter text, but not an empty one");
         }
 
+        RequireInVocabulary(ids);
         int promptTokens = ids.Count;
         var sampler = new TokenSampler(options.Temperature, options.TopP, options.Seed);
         while (ids.Count < maxTokens && ids.Count - promptTokens < options.MaxNewTokens)
@@ -111,6 +116,17 @@ public sealed class TextGenerator : IDisposable
     {
         _model.Dispose();
         _threads.Dispose();
+    }
+
+    private void RequireInVocabulary(List<int> ids)
+    {
+        int vocabularySize = _model.Layout.Config.VocabularySize;
+        int wrong = ids.FindIndex(id => id >= vocabularySize);
+        if (wrong >= 0)
+        {
+            throw new UnreadableInputException(
+                _modelFolder, $"the tokenizer does not match the model: it gives id {ids[wrong]}, the model's vocabulary has {vocabularySize} ids", "use the tokenizer that came with the model");
+        }
     }
 
     private float[] NextLogits(List<int> ids)
