@@ -45,6 +45,7 @@ public sealed class TextGenerator : IDisposable
     /// <exception cref="OffloadException">The folder cannot be read.</exception>
     public static TextGenerator Load(string modelFolder, ComputeType type = ComputeType.BFloat16, int? threads = null)
     {
+        HubFolder.Require(modelFolder);
         DecoderConfig config = HubConfig.Load(modelFolder);
         var numerics = new RunNumerics
         {
@@ -80,6 +81,11 @@ public sealed class TextGenerator : IDisposable
     /// <exception cref="UsageException">The prompt is empty or longer than the model's positions.</exception>
     public string Generate(string prompt, GenerationOptions options, CancellationToken cancellation = default)
     {
+        if (prompt.Length == 0)
+        {
+            throw new UsageException("--prompt: expected a text to continue, found none", "give the first words");
+        }
+
         var ids = new List<int>();
         if (_tokenizer.BeginOfTextId is int begin)
         {
@@ -88,9 +94,9 @@ public sealed class TextGenerator : IDisposable
 
         _tokenizer.Encode(prompt, ids);
         int maxTokens = Math.Min(_model.Layout.Config.MaxPositions, _model.Layout.Config.SlidingWindow ?? int.MaxValue);
-        if (ids.Count == 0 || ids.Count >= maxTokens)
+        if (ids.Count >= maxTokens)
         {
-            throw new UsageException($"--prompt: expected 1 to {maxTokens - 1} tokens, found {ids.Count}", "give a shorter text, but not an empty one");
+            throw new UsageException($"--prompt: expected at most {maxTokens - 1} tokens, one less than the model's positions, found {ids.Count}", "give a shorter text");
         }
 
         RequireInVocabulary(ids);

@@ -30,11 +30,13 @@ internal sealed class RunFolder : IDisposable
     private const int LockedByAnother = 11;
 
     private readonly FileStream? _lock;
+    private readonly bool _isNew;
 
-    private RunFolder(string path, FileStream? lockFile)
+    private RunFolder(string path, FileStream? lockFile, bool isNew = false)
     {
         Path = path;
         _lock = lockFile;
+        _isNew = isNew;
         Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint"));
     }
 
@@ -75,12 +77,13 @@ internal sealed class RunFolder : IDisposable
             throw new UsageException($"--output {path}: expected a folder, found a file");
         }
 
+        bool isNew = !Directory.Exists(path);
         string lockPath = System.IO.Path.Combine(path, "lock");
         try
         {
             Directory.CreateDirectory(System.IO.Path.Combine(path, "tokens"));
             // FileShare.None takes an advisory lock that the system releases however the process ends.
-            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None), isNew);
         }
         catch (IOException error) when (error.HResult == LockedByAnother)
         {
@@ -162,12 +165,53 @@ internal sealed class RunFolder : IDisposable
     public void Finish(TrainingResult result)
     {
         AtomicFile.Write(ResultFile, JsonSerializer.SerializeToUtf8Bytes(result, Options));
-        Change(TrainTokensFile, "delete", File.Delete);
-        Change(EvalTokensFile, "delete", File.Delete);
+        RemoveTokens();
     }
 
-    /// <summary>Releases the lock.</summary>
-    public void Dispose() => _lock?.Dispose();
+    /// <summary>Removes the tokens of a finished run.</summary>
+    public void RemoveTokens()
+    {
+        if (Directory.Exists(System.IO.Path.GetDirectoryName(TrainTokensFile)))
+        {
+            Change(TrainTokensFile, "delete", File.Delete);
+            Change(EvalTokensFile, "delete", File.Delete);
+        }
+    }
+
+    /// <summary>Releases the lock. A folder in which no run began, because something was wrong with the input, is left as it was found.</summary>
+    public void Dispose()
+    {
+        if (_lock is null)
+        {
+            return;
+        }
+
+        if (!File.Exists(SettingsFile))
+        {
+            RemoveTraces();
+        }
+
+        _lock.Dispose();
+    }
+
+    private void RemoveTraces()
+    {
+        try
+        {
+            File.Delete(TrainTokensFile);
+            File.Delete(EvalTokensFile);
+            Directory.Delete(System.IO.Path.GetDirectoryName(TrainTokensFile)!);
+            File.Delete(_lock!.Name);
+            if (_isNew)
+            {
+                Directory.Delete(Path);
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // Not empty: it holds something of the user's, or of a process that was killed. An error is on its way up that says more.
+        }
+    }
 
     private static void Change(string path, string operation, Action<string> change)
     {

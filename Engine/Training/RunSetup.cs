@@ -1,4 +1,5 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Profiles;
 
 namespace Offload.Engine.Training;
@@ -22,7 +23,7 @@ internal static class RunSetup
     /// <param name="options">What is asked.</param>
     /// <param name="config">The model.</param>
     /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
-    /// <exception cref="UsageException">The sequences are longer than the model can take, or than a step.</exception>
+    /// <exception cref="UsageException">The sequences are longer than the model can take, or than a step; or AdamW's numbers are out of range.</exception>
     public static RunNumerics Numerics(TrainingOptions options, DecoderConfig config, RunNumerics? before)
     {
         int sequenceTokens = options.SequenceTokens ?? before?.SequenceTokens ?? Math.Min(DefaultSequenceTokens, config.MaxPositions);
@@ -32,6 +33,8 @@ internal static class RunSetup
             throw new UsageException($"--tokens-per-step {options.TokensPerStep}: expected at least --seq-len, {sequenceTokens}", "a step takes whole sequences");
         }
 
+        // Its constructor refuses what is out of range: here, before anything is read or written.
+        _ = new AdamWOptions(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         return new RunNumerics
         {
             Type = options.Type,

@@ -43,6 +43,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             before = existing.ReadProgress() is null ? null : existing.ReadSettings();
         }
 
+        HubFolder.Require(options.ModelFolder);
         DecoderConfig config = HubConfig.Load(options.ModelFolder);
         ModelLayout layout = ModelLayout.Create(config);
         RunNumerics numerics = RunSetup.Numerics(options, config, before?.Numerics);
@@ -91,6 +92,8 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         TrainingResult? result = folder.ReadResult();
         if (result is not null)
         {
+            // Nobody else is at work in a finished run; a process that was killed right after it wrote the result left them.
+            folder.RemoveTokens();
             logger.LogInformation("{Message}", $"the run in {folder.Path} is finished; this is its result");
         }
 
