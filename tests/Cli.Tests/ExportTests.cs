@@ -4,6 +4,7 @@ using System.Text.Json;
 
 namespace Offload.Cli.Tests;
 
+[Collection(nameof(ProcessWide))]
 public sealed class ExportTests : IDisposable
 {
     private readonly TrainFolder _folder = new();

@@ -3,6 +3,7 @@ using Offload.Tests.Infrastructure;
 
 namespace Offload.Cli.Tests;
 
+[Collection(nameof(ProcessWide))]
 public sealed class TrainTests : IDisposable
 {
     private readonly TrainFolder _folder = new();
