@@ -22,11 +22,13 @@ public sealed record ResidentPlan(long StateBytes, long ComputeWeightBytes, long
         if (TotalBytes > budgetBytes)
         {
             throw new PlanInfeasibleException(
-                $"training with all states in memory needs {GiB(TotalBytes)} ({GiB(StateBytes)} states, {GiB(ComputeWeightBytes)} weights, "
-                + $"{GiB(GradientBytes)} gradients, {GiB(ActivationBytes)} activations), but {budgetName} is {GiB(budgetBytes)}: {GiB(TotalBytes - budgetBytes)} short",
+                $"training with all states in memory needs {Format(TotalBytes)} ({Format(StateBytes)} states, {Format(ComputeWeightBytes)} weights, "
+                + $"{Format(GradientBytes)} gradients, {Format(ActivationBytes)} activations), but {budgetName} is {Format(budgetBytes)}: {Format(TotalBytes - budgetBytes)} short",
                 "a smaller --micro-batch or --seq-len saves activations; --dtype bfloat16 saves weights and gradients; a smaller model saves all of it");
         }
     }
 
-    private static string GiB(long sizeBytes) => $"{sizeBytes / (double)(1L << 30):F2} GiB";
+    private static string Format(long sizeBytes) => sizeBytes >= 1L << 30 ? $"{sizeBytes / (double)(1L << 30):F2} GiB"
+        : sizeBytes >= 1L << 20 ? $"{sizeBytes / (double)(1L << 20):F2} MiB"
+        : $"{sizeBytes / (double)(1L << 10):F2} KiB";
 }

@@ -35,7 +35,7 @@ internal static class DataFile
                 throw new UnreadableInputException(path, $"unknown kind of data file: expected the extension .txt or .jsonl, found {found}", "rename it: .txt is one document, .jsonl has an object with a field \"text\" on each line");
             }
 
-            return file.Length > 0 ? file.Length : throw new UnreadableInputException(path, "the data file is empty");
+            return file.Length > 0 ? file.Length : throw new UnreadableInputException(path, "the data file is empty", "give a file with text");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

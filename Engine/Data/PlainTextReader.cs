@@ -51,7 +51,7 @@ internal static class PlainTextReader
                 reader.AdvanceTo(read.Buffer.GetPosition(found.NumBytes));
                 if (found.Text.Length == 0)
                 {
-                    throw new UnreadableInputException(path, "the data file is empty");
+                    throw new UnreadableInputException(path, "the data file is empty", "give a file with text");
                 }
 
                 yield return new TextPiece(found.Text, begins, ends, path, found.NumBytes);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Offload.Storage;
@@ -106,6 +107,28 @@ public sealed class TokenStore : IDisposable
         catch (IOException e)
         {
             throw new StorageException(_path, $"read {bytes.Length} bytes at offset {offset}", e.Message, cause: e);
+        }
+    }
+
+    /// <summary>Reads all ids and compares their hash with the header's.</summary>
+    /// <exception cref="StoreMismatchException">The file is damaged.</exception>
+    /// <exception cref="StorageException">Reading fails.</exception>
+    public void Verify()
+    {
+        const int ChunkTokens = 1 << 18;
+        var hash = new XxHash3();
+        int[] buffer = new int[(int)Math.Min(ChunkTokens, NumTokens)];
+        for (long first = 0; first < NumTokens; first += ChunkTokens)
+        {
+            Span<int> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkTokens, NumTokens - first));
+            Read(first, chunk);
+            hash.Append(MemoryMarshal.AsBytes(chunk));
+        }
+
+        ulong actual = hash.GetCurrentHashAsUInt64();
+        if (actual != ContentHash)
+        {
+            throw Mismatch(_path, $"expected checksum {ContentHash:x16}, found {actual:x16}");
         }
     }
 

@@ -5,6 +5,7 @@ using Offload.Engine.Parallelism;
 using Offload.Engine.Tokenization;
 using Offload.Engine.Training;
 using Offload.Profiles;
+using Offload.Storage;
 using Offload.Storage.Safetensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,13 +18,15 @@ namespace Offload.Engine.Generation;
 /// </summary>
 public sealed class TextGenerator : IDisposable
 {
+    private readonly string _modelFolder;
     private readonly ParallelRanges _threads;
     private readonly ResidentModel _model;
     private readonly ITokenizer _tokenizer;
     private readonly HashSet<int> _endIds;
 
-    private TextGenerator(ModelLayout layout, RunNumerics numerics, ITokenizer tokenizer)
+    private TextGenerator(string modelFolder, ModelLayout layout, RunNumerics numerics, ITokenizer tokenizer)
     {
+        _modelFolder = modelFolder;
         _tokenizer = tokenizer;
         _endIds = [.. layout.Config.EndOfTextIds];
         if (tokenizer.EndOfTextId is int end)
@@ -42,6 +45,7 @@ public sealed class TextGenerator : IDisposable
     /// <exception cref="OffloadException">The folder cannot be read.</exception>
     public static TextGenerator Load(string modelFolder, ComputeType type = ComputeType.BFloat16, int? threads = null)
     {
+        HubFolder.Require(modelFolder);
         DecoderConfig config = HubConfig.Load(modelFolder);
         var numerics = new RunNumerics
         {
@@ -54,7 +58,7 @@ public sealed class TextGenerator : IDisposable
         ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
         ComputeThreads.Set(numerics.ComputeThreads);
-        var generator = new TextGenerator(ModelLayout.Create(config), numerics, tokenizer);
+        var generator = new TextGenerator(modelFolder, ModelLayout.Create(config), numerics, tokenizer);
         try
         {
             ModelImport.Read(checkpoint, generator._model);
@@ -73,9 +77,15 @@ public sealed class TextGenerator : IDisposable
     /// <param name="options">How.</param>
     /// <param name="cancellation">Stops between tokens.</param>
     /// <returns>The continuation alone.</returns>
+    /// <exception cref="UnreadableInputException">The tokenizer gives ids that the model has none for.</exception>
     /// <exception cref="UsageException">The prompt is empty or longer than the model's positions.</exception>
     public string Generate(string prompt, GenerationOptions options, CancellationToken cancellation = default)
     {
+        if (prompt.Length == 0)
+        {
+            throw new UsageException("--prompt: expected a text to continue, found none", "give the first words");
+        }
+
         var ids = new List<int>();
         if (_tokenizer.BeginOfTextId is int begin)
         {
@@ -84,11 +94,12 @@ public sealed class TextGenerator : IDisposable
 
         _tokenizer.Encode(prompt, ids);
         int maxTokens = Math.Min(_model.Layout.Config.MaxPositions, _model.Layout.Config.SlidingWindow ?? int.MaxValue);
-        if (ids.Count == 0 || ids.Count >= maxTokens)
+        if (ids.Count >= maxTokens)
         {
-            throw new UsageException($"--prompt: expected 1 to {maxTokens - 1} tokens, found {ids.Count}", "give a shorter text, but not an empty one");
+            throw new UsageException($"--prompt: expected at most {maxTokens - 1} tokens, one less than the model's positions, found {ids.Count}", "give a shorter text");
         }
 
+        RequireInVocabulary(ids);
         int promptTokens = ids.Count;
         var sampler = new TokenSampler(options.Temperature, options.TopP, options.Seed);
         while (ids.Count < maxTokens && ids.Count - promptTokens < options.MaxNewTokens)
@@ -111,6 +122,17 @@ public sealed class TextGenerator : IDisposable
     {
         _model.Dispose();
         _threads.Dispose();
+    }
+
+    private void RequireInVocabulary(List<int> ids)
+    {
+        int vocabularySize = _model.Layout.Config.VocabularySize;
+        int wrong = ids.FindIndex(id => id >= vocabularySize);
+        if (wrong >= 0)
+        {
+            throw new UnreadableInputException(
+                _modelFolder, $"the tokenizer does not match the model: it gives id {ids[wrong]}, the model's vocabulary has {vocabularySize} ids", "use the tokenizer that came with the model");
+        }
     }
 
     private float[] NextLogits(List<int> ids)

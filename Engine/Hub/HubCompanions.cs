@@ -55,6 +55,7 @@ internal sealed class HubCompanions
     /// <summary>A file that an export writes, or another program's counterpart of it: what a new export may replace.</summary>
     public static bool IsModelFile(string fileName) =>
         Names.Contains(fileName, StringComparer.Ordinal)
+        || fileName == ModelExport.MarkFile
         || fileName == "model.safetensors.index.json"
         || (fileName.StartsWith("model", StringComparison.Ordinal) && fileName.EndsWith(".safetensors", StringComparison.Ordinal));
 

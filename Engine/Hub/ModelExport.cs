@@ -10,6 +10,9 @@ namespace Offload.Engine.Hub;
 /// <summary>Writes master weights as a Hub folder that Hugging Face loads, tensor by tensor in bounded memory; whole or not at all.</summary>
 internal static class ModelExport
 {
+    /// <summary>Tells a later export that it may replace the folder; Hugging Face ignores it.</summary>
+    public const string MarkFile = "offload_export.json";
+
     private const int ChunkElements = 1 << 20;
 
     /// <summary>Writes the folder.</summary>
@@ -17,9 +20,10 @@ internal static class ModelExport
     /// <param name="companions">config.json and the tokenizer's files.</param>
     /// <param name="folderPath">Where to; an earlier export is replaced.</param>
     /// <param name="type">fp32: the masters; bf16: rounded to nearest even.</param>
-    /// <exception cref="StorageException">The disk is full or another I/O error; nothing is left behind.</exception>
+    /// <exception cref="StorageException">The folder holds something that is no earlier export; the disk is full or another I/O error; nothing is left behind.</exception>
     public static void Write(IMasterWeights weights, HubCompanions companions, string folderPath, ComputeType type)
     {
+        RequireReplaceable(folderPath);
         ElementType elementType = type == ComputeType.Float32 ? ElementType.F32 : ElementType.BF16;
         ParameterPlace[] places =
         [
@@ -40,7 +44,17 @@ internal static class ModelExport
         }
 
         companions.WriteTo(folder.StagingPath, elementType == ElementType.F32 ? "float32" : "bfloat16");
+        AtomicFile.Write(Path.Combine(folder.StagingPath, MarkFile), "{\"version\":1}\n"u8);
         folder.Commit();
+    }
+
+    // The files' names alone cannot tell an export from the model that it was trained from.
+    private static void RequireReplaceable(string folderPath)
+    {
+        if (Directory.Exists(folderPath) && Directory.EnumerateFileSystemEntries(folderPath).Any() && !File.Exists(Path.Combine(folderPath, MarkFile)))
+        {
+            throw new StorageException(folderPath, "replace the folder", "it holds something that this program did not export", "give a new or empty folder");
+        }
     }
 
     private static void WriteTensor(ShardedSafetensorsWriter writer, IMasterWeights weights, ParameterPlace place, ElementType type)

@@ -71,7 +71,7 @@ public static class HubConfig
         }
         catch (JsonException e)
         {
-            throw new UnreadableInputException(where, $"not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1})", cause: e);
+            throw new UnreadableInputException(where, $"not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1})", "fetch the model's config.json again", e);
         }
 
         using (document)
@@ -88,7 +88,7 @@ public static class HubConfig
     {
         if (root.ValueKind != JsonValueKind.Object)
         {
-            throw new UnreadableInputException(where, $"expected a JSON object, found {HubConfigFields.Describe(root)}");
+            throw new UnreadableInputException(where, $"expected a JSON object, found {HubConfigFields.Describe(root)}", "fetch the model's config.json again");
         }
 
         var fields = new HubConfigFields(root, where);

@@ -9,6 +9,8 @@ namespace Offload.Engine.Models;
 /// </summary>
 internal sealed class HubConfigFields(JsonElement values, string where, string prefix = "")
 {
+    private const string Hint = "fetch the model's config.json again, or mend the field";
+
     // Keeps 4 * size and row counts within 31 bits; no real model comes near.
     private const int MaxSize = 1 << 28;
     private const int MaxShownLength = 60;
@@ -107,10 +109,10 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
 
     /// <summary>The field is understood and its value is none that we support.</summary>
     public UnreadableInputException Unsupported(string name, string supported) =>
-        new($"{where}: {prefix}{name}", $"found {Describe(Find(name) ?? default)}; {supported}");
+        new($"{where}: {prefix}{name}", $"found {Describe(Find(name) ?? default)}; {supported}", "choose a model of a supported kind");
 
     /// <summary>The field contradicts another or is out of range.</summary>
-    public UnreadableInputException Inconsistent(string name, string problem) => new($"{where}: {prefix}{name}", problem);
+    public UnreadableInputException Inconsistent(string name, string problem) => new($"{where}: {prefix}{name}", problem, Hint);
 
     private static double? Number(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) ? number : null;
@@ -127,8 +129,8 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
         values.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private UnreadableInputException Missing(string name, string expected) =>
-        new($"{where}: {prefix}{name}", $"missing; expected {expected}");
+        new($"{where}: {prefix}{name}", $"missing; expected {expected}", Hint);
 
     private UnreadableInputException Wrong(string name, JsonElement value, string expected) =>
-        new($"{where}: {prefix}{name}", $"expected {expected}, found {Describe(value)}");
+        new($"{where}: {prefix}{name}", $"expected {expected}, found {Describe(value)}", Hint);
 }

@@ -7,22 +7,26 @@ using Offload.Storage.Safetensors;
 
 namespace Offload.Engine.Training;
 
-/// <summary>A checkpoint's master weights, read from its file as they are asked for: export without the model in memory.</summary>
+/// <summary>A checkpoint's master weights, verified, then read from its file as they are asked for: export without the model in memory.</summary>
 internal sealed class CheckpointWeights : IMasterWeights, IDisposable
 {
+    private static readonly string[] Roles = ["high", "low"];
+
     private readonly SafetensorsFile _file;
 
     /// <param name="folder">The checkpoint.</param>
     /// <param name="commit">Its commit.</param>
     /// <param name="layout">The model.</param>
-    /// <exception cref="StoreMismatchException">The checkpoint is of another model, or malformed.</exception>
+    /// <exception cref="StoreMismatchException">The checkpoint is of another model, or damaged.</exception>
     public CheckpointWeights(CheckpointFolder folder, CheckpointCommit commit, ModelLayout layout)
     {
         Layout = layout;
+        // Before anything is written from it: what is exported from a damaged file would look like a model.
+        folder.Verify(commit, layout.Units.SelectMany(unit => Roles.Select(role => PartName(unit.Index, role))));
         _file = folder.OpenState(commit);
         foreach (UnitLayout unit in layout.Units)
         {
-            foreach (string role in (ReadOnlySpan<string>)["high", "low"])
+            foreach (string role in Roles)
             {
                 string name = PartName(unit.Index, role);
                 if (!_file.Header.Tensors.TryGetValue(name, out TensorInfo? tensor) || tensor.ElementCount != unit.Count)

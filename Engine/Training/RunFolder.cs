@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Offload.Engine.Hub;
@@ -18,18 +19,24 @@ internal sealed class RunFolder : IDisposable
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,
+        RespectNullableAnnotations = true,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
     private static readonly JsonSerializerOptions MetricsOptions = new(Options) { WriteIndented = false };
 
-    private readonly FileStream? _lock;
+    /// <summary>EWOULDBLOCK of Linux, which .NET puts into HResult as it is.</summary>
+    private const int LockedByAnother = 11;
 
-    private RunFolder(string path, FileStream? lockFile)
+    private readonly FileStream? _lock;
+    private readonly bool _isNew;
+
+    private RunFolder(string path, FileStream? lockFile, bool isNew = false)
     {
         Path = path;
         _lock = lockFile;
+        _isNew = isNew;
         Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint"));
     }
 
@@ -70,14 +77,15 @@ internal sealed class RunFolder : IDisposable
             throw new UsageException($"--output {path}: expected a folder, found a file");
         }
 
+        bool isNew = !Directory.Exists(path);
         string lockPath = System.IO.Path.Combine(path, "lock");
         try
         {
             Directory.CreateDirectory(System.IO.Path.Combine(path, "tokens"));
             // FileShare.None takes an advisory lock that the system releases however the process ends.
-            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None), isNew);
         }
-        catch (IOException error) when (File.Exists(lockPath))
+        catch (IOException error) when (error.HResult == LockedByAnother)
         {
             throw new UsageException($"--output {path}: another process is using this run", "wait for it, or choose another folder", error);
         }
@@ -94,25 +102,41 @@ internal sealed class RunFolder : IDisposable
     public bool IsUsed() => File.Exists(SettingsFile) || File.Exists(ResultFile) || Checkpoints.ReadCommit() is not null;
 
     /// <summary>The run's settings; null if there are none.</summary>
-    public RunSettings? ReadSettings() => Read<RunSettings>(SettingsFile);
+    /// <exception cref="StoreMismatchException">Malformed, or of another version.</exception>
+    public RunSettings? ReadSettings() => Read<RunSettings>(SettingsFile) switch
+    {
+        { Version: not RunSettings.CurrentVersion } other => throw new StoreMismatchException(
+            SettingsFile, $"expected version {RunSettings.CurrentVersion}, found {other.Version}", "use the version of offload that wrote it"),
+        var settings => settings,
+    };
 
     /// <summary>The result of a finished run; null if it is not finished.</summary>
     public TrainingResult? ReadResult() => Read<TrainingResult>(ResultFile);
 
     /// <summary>Where the run stood at its last commit; null if there is none.</summary>
-    public (CheckpointCommit Commit, RunProgress Progress)? ReadProgress() => Checkpoints.ReadCommit() is { } commit
-        ? (commit, commit.RunState.Deserialize<RunProgress>(Options)!)
-        : null;
+    /// <exception cref="StoreMismatchException">The record is malformed, damaged, or of another version.</exception>
+    public (CheckpointCommit Commit, RunProgress Progress)? ReadProgress()
+    {
+        if (Checkpoints.ReadCommit() is not { } commit)
+        {
+            return null;
+        }
+
+        try
+        {
+            return (commit, commit.RunState.Deserialize<RunProgress>(Options) ?? throw new JsonException("expected an object, found null"));
+        }
+        catch (JsonException error)
+        {
+            throw new StoreMismatchException(Checkpoints.Path, $"not the progress of a run: {error.Message}", "use the version of offload that wrote it", error);
+        }
+    }
 
     /// <summary>Writes settings and the base model's small files: the run begins.</summary>
     public void Begin(RunSettings settings, HubCompanions companions)
     {
-        if (File.Exists(MetricsFile))
-        {
-            File.Delete(MetricsFile);
-        }
-
-        Directory.CreateDirectory(BaseFolder);
+        Change(MetricsFile, "delete", File.Delete);
+        Change(BaseFolder, "make the folder", folder => Directory.CreateDirectory(folder));
         companions.WriteTo(BaseFolder);
         AtomicFile.Write(SettingsFile, JsonSerializer.SerializeToUtf8Bytes(settings, Options));
     }
@@ -123,28 +147,97 @@ internal sealed class RunFolder : IDisposable
         Checkpoints.Write(progress.Step, JsonSerializer.SerializeToElement(progress, Options), parts);
 
     /// <summary>Appends a line of metrics.</summary>
-    public void AppendMetrics<T>(T metrics)
+    public void AppendMetrics<T>(T metrics) =>
+        Change(MetricsFile, "append a line", file => File.AppendAllText(file, JsonSerializer.Serialize(metrics, MetricsOptions) + "\n"));
+
+    /// <summary>Drops the metrics of steps after the last commit, which will be made again, and a last line that is not whole.</summary>
+    /// <param name="step">Steps done at the commit.</param>
+    public void KeepMetricsUpTo(long step) => Change(MetricsFile, "drop lines", file =>
     {
-        try
+        if (File.Exists(file))
         {
-            File.AppendAllText(MetricsFile, JsonSerializer.Serialize(metrics, MetricsOptions) + "\n");
+            string kept = string.Concat(File.ReadLines(file).Where(line => StepOf(line) <= step).Select(line => line + "\n"));
+            AtomicFile.Write(file, Encoding.UTF8.GetBytes(kept));
         }
-        catch (IOException error)
-        {
-            throw new StorageException(MetricsFile, "append a line", error.Message, cause: error);
-        }
-    }
+    });
 
     /// <summary>Writes the result: the run is finished. Its tokens are removed.</summary>
     public void Finish(TrainingResult result)
     {
         AtomicFile.Write(ResultFile, JsonSerializer.SerializeToUtf8Bytes(result, Options));
-        File.Delete(TrainTokensFile);
-        File.Delete(EvalTokensFile);
+        RemoveTokens();
     }
 
-    /// <summary>Releases the lock.</summary>
-    public void Dispose() => _lock?.Dispose();
+    /// <summary>Removes the tokens of a finished run.</summary>
+    public void RemoveTokens()
+    {
+        if (Directory.Exists(System.IO.Path.GetDirectoryName(TrainTokensFile)))
+        {
+            Change(TrainTokensFile, "delete", File.Delete);
+            Change(EvalTokensFile, "delete", File.Delete);
+        }
+    }
+
+    /// <summary>Releases the lock. A folder in which no run began, because something was wrong with the input, is left as it was found.</summary>
+    public void Dispose()
+    {
+        if (_lock is null)
+        {
+            return;
+        }
+
+        if (!File.Exists(SettingsFile))
+        {
+            RemoveTraces();
+        }
+
+        _lock.Dispose();
+    }
+
+    private void RemoveTraces()
+    {
+        try
+        {
+            File.Delete(TrainTokensFile);
+            File.Delete(EvalTokensFile);
+            Directory.Delete(System.IO.Path.GetDirectoryName(TrainTokensFile)!);
+            File.Delete(_lock!.Name);
+            if (_isNew)
+            {
+                Directory.Delete(Path);
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // Not empty: it holds something of the user's, or of a process that was killed. An error is on its way up that says more.
+        }
+    }
+
+    private static void Change(string path, string operation, Action<string> change)
+    {
+        try
+        {
+            change(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageException(path, operation, error.Message, cause: error);
+        }
+    }
+
+    /// <summary>The step of a line of metrics; the largest number for a line that was cut off.</summary>
+    private static long StepOf(string line)
+    {
+        try
+        {
+            using JsonDocument metrics = JsonDocument.Parse(line);
+            return metrics.RootElement.GetProperty("step").GetInt64();
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            return long.MaxValue;
+        }
+    }
 
     private static T? Read<T>(string path)
         where T : class

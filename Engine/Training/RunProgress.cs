@@ -12,6 +12,9 @@ internal sealed record RunProgress
     /// <summary>Steps skipped because loss or gradient was not finite.</summary>
     public long NumSkipped { get; init; }
 
+    /// <summary>Of these, the ones since the last update: what the limit is on, also over an interruption.</summary>
+    public long NumSkippedInARow { get; init; }
+
     /// <summary>Loss of the last step.</summary>
     public double LastLoss { get; init; }
 

@@ -1,4 +1,5 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Profiles;
 
 namespace Offload.Engine.Training;
@@ -19,18 +20,28 @@ internal static class RunSetup
     private const double DefaultWarmup = 0.03;
 
     /// <summary>What fixes the bits.</summary>
-    /// <exception cref="UsageException">The sequences are longer than the model can take.</exception>
-    public static RunNumerics Numerics(TrainingOptions options, DecoderConfig config)
+    /// <param name="options">What is asked.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
+    /// <exception cref="UsageException">The sequences are longer than the model can take, or than a step; or AdamW's numbers are out of range.</exception>
+    public static RunNumerics Numerics(TrainingOptions options, DecoderConfig config, RunNumerics? before)
     {
-        int sequenceTokens = options.SequenceTokens ?? Math.Min(DefaultSequenceTokens, config.MaxPositions);
+        int sequenceTokens = options.SequenceTokens ?? before?.SequenceTokens ?? Math.Min(DefaultSequenceTokens, config.MaxPositions);
         CheckSequenceLength(sequenceTokens, config);
+        if (options.TokensPerStep < sequenceTokens)
+        {
+            throw new UsageException($"--tokens-per-step {options.TokensPerStep}: expected at least --seq-len, {sequenceTokens}", "a step takes whole sequences");
+        }
+
+        // Its constructor refuses what is out of range: here, before anything is read or written.
+        _ = new AdamWOptions(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         return new RunNumerics
         {
             Type = options.Type,
             SequenceTokens = sequenceTokens,
-            MicroBatchSequences = options.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),
+            MicroBatchSequences = options.MicroBatchSequences ?? before?.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),
             Seed = options.Seed,
-            ComputeThreads = options.Threads ?? Environment.ProcessorCount,
+            ComputeThreads = options.Threads ?? before?.ComputeThreads ?? Environment.ProcessorCount,
         };
     }
 
@@ -38,6 +49,11 @@ internal static class RunSetup
     /// <exception cref="UsageException">The sequences are longer than the model can take.</exception>
     public static void CheckSequenceLength(int sequenceTokens, DecoderConfig config)
     {
+        if (sequenceTokens < 2)
+        {
+            throw new UsageException($"--seq-len: expected at least 2 tokens, found {sequenceTokens}", "a token predicts the next one");
+        }
+
         if (sequenceTokens > config.MaxPositions)
         {
             throw new UsageException(
@@ -54,13 +70,7 @@ internal static class RunSetup
     /// <summary>All that decides the numbers.</summary>
     public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string initialWeightsHash)
     {
-        long tokensPerStep = options.TokensPerStep ?? DefaultTokensPerStep;
-        if (options.TokensPerStep < numerics.SequenceTokens)
-        {
-            throw new UsageException($"--tokens-per-step {tokensPerStep}: expected at least --seq-len, {numerics.SequenceTokens}", "a step takes whole sequences");
-        }
-
-        long sequencesPerStep = Math.Max(1, tokensPerStep / numerics.SequenceTokens);
+        long sequencesPerStep = Math.Max(1, (options.TokensPerStep ?? DefaultTokensPerStep) / numerics.SequenceTokens);
         long steps = options.Steps ?? Math.Max(1, (long)Math.Ceiling(options.Epochs * data.Train.NumSequences / sequencesPerStep));
         return new RunSettings
         {

@@ -32,14 +32,27 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
     /// <exception cref="OffloadException">Bad input, a budget that does not suffice, or an I/O error.</exception>
     public TrainingResult Run(CancellationToken cancellation)
     {
+        RunSettings? before;
+        using (RunFolder existing = RunFolder.OpenForReading(options.OutputFolder))
+        {
+            if (Earlier(existing) is { } result)
+            {
+                return result;
+            }
+
+            before = existing.ReadProgress() is null ? null : existing.ReadSettings();
+        }
+
+        HubFolder.Require(options.ModelFolder);
         DecoderConfig config = HubConfig.Load(options.ModelFolder);
         ModelLayout layout = ModelLayout.Create(config);
-        RunNumerics numerics = RunSetup.Numerics(options, config);
+        RunNumerics numerics = RunSetup.Numerics(options, config, before?.Numerics);
         HubCompanions companions = HubCompanions.Read(options.ModelFolder);
         ITokenizer tokenizer = TokenizerLoader.Load(options.ModelFolder);
         ResidentPlanner.Plan(layout, numerics).RequireWithin(
             options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
         using RunFolder folder = RunFolder.OpenForTraining(options.OutputFolder);
+        // Asked again under the lock: another process may have come and gone.
         if (Earlier(folder) is { } earlier)
         {
             return earlier;
@@ -79,6 +92,8 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         TrainingResult? result = folder.ReadResult();
         if (result is not null)
         {
+            // Nobody else is at work in a finished run; a process that was killed right after it wrote the result left them.
+            folder.RemoveTokens();
             logger.LogInformation("{Message}", $"the run in {folder.Path} is finished; this is its result");
         }
 
@@ -122,6 +137,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             _bytesRead += CheckpointParts(model).Sum(part => part.Buffer.SizeBytes);
             model.RefreshWeights();
             _progress = committed.Progress;
+            folder.KeepMetricsUpTo(_progress.Step);
             logger.LogInformation("{Message}", $"resumed after step {_progress.Step} of {settings.Steps}");
             return;
         }
@@ -144,11 +160,10 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         }
 
         long lastCommit = time.GetTimestamp();
-        int skippedInARow = 0;
         meter.Start();
         while (_progress.Step < settings.Steps)
         {
-            StepReport report = Step(settings, model, data, meter, flopsPerToken, ref skippedInARow);
+            StepReport report = Step(settings, model, data, meter, flopsPerToken);
             folder.AppendMetrics(report);
             observer.OnStep(report);
             long pauseStart = time.GetTimestamp();
@@ -180,7 +195,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
 
     private double TokensPerSecond { get; set; }
 
-    private StepReport Step(RunSettings settings, ResidentModel model, TrainingData data, ThroughputMeter meter, double flopsPerToken, ref int skippedInARow)
+    private StepReport Step(RunSettings settings, ResidentModel model, TrainingData data, ThroughputMeter meter, double flopsPerToken)
     {
         long step = _progress.Step;
         MicroBatch[] batches = [.. data.Train.ReadRange(step * settings.SequencesPerStep, settings.SequencesPerStep, settings.Numerics.MicroBatchSequences)];
@@ -188,7 +203,6 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         double learningRate = settings.LearningRate.At(step);
         if (gradients.IsFinite)
         {
-            skippedInARow = 0;
             float scale = GradientNorm.ClipScale(gradients.Norm, settings.MaxGradNorm);
             var plain = new AdamWStep(new AdamWOptions(settings.Beta1, settings.Beta2, settings.Epsilon, 0), learningRate, _progress.NumUpdates + 1, scale);
             var decayed = new AdamWStep(
@@ -197,7 +211,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         }
         else
         {
-            skippedInARow++;
+            long skippedInARow = _progress.NumSkippedInARow + 1;
             string culprit = gradients.NonFiniteUnit is null ? "the loss" : $"the gradient of the {gradients.NonFiniteUnit}";
             logger.LogWarning("{Message}", $"step {step + 1} is skipped: {culprit} is not finite");
             if (skippedInARow >= options.MaxSkippedSteps)
@@ -211,6 +225,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             Step = step + 1,
             NumUpdates = _progress.NumUpdates + (gradients.IsFinite ? 1 : 0),
             NumSkipped = _progress.NumSkipped + (gradients.IsFinite ? 0 : 1),
+            NumSkippedInARow = gradients.IsFinite ? 0 : _progress.NumSkippedInARow + 1,
             LastLoss = gradients.Loss,
         };
         long tokens = settings.SequencesPerStep * settings.Numerics.SequenceTokens;

@@ -71,9 +71,10 @@ internal sealed class TrainingData : IDisposable
 
         TokenStore Open(IReadOnlyList<string> files, string tokensFile)
         {
-            if (options.Resume && File.Exists(tokensFile))
+            // Without a commit the run starts anew, perhaps with other data.
+            if (options.Resume && File.Exists(tokensFile) && folder.Checkpoints.ReadCommit() is not null)
             {
-                return TokenStore.Open(tokensFile);
+                return OpenVerified(tokensFile);
             }
 
             var progress = new ObserverProgress(observer);
@@ -90,6 +91,21 @@ internal sealed class TrainingData : IDisposable
     {
         _train.Dispose();
         _eval?.Dispose();
+    }
+
+    private static TokenStore OpenVerified(string tokensFile)
+    {
+        TokenStore store = TokenStore.Open(tokensFile);
+        try
+        {
+            store.Verify();
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
     }
 
     private static BatchSource InOrder(ISequenceDataset dataset) => new(dataset, SequenceOrder.AsStored(dataset.NumSequences));

@@ -22,4 +22,7 @@ public sealed record CheckpointCommit
 
     /// <summary>XxHash3 of each array, 16 hexadecimal digits, by name.</summary>
     public required IReadOnlyDictionary<string, string> Hashes { get; init; }
+
+    /// <summary>XxHash3 of the record's own bytes with this value as 16 zeros: a flipped bit in the step count must not go unseen.</summary>
+    public required string RecordHash { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using System.Text;
 using System.Text.Json;
 using Offload.Storage.Files;
 using Offload.Storage.Memory;
@@ -16,16 +17,20 @@ public sealed class CheckpointFolder(string path)
 {
     private const string CommitFile = "commit.json";
     private const int ChunkBytes = 4 << 20;
+    private const string NoHash = "0000000000000000";
 
     private static readonly string[] StateFiles = ["state-0.safetensors", "state-1.safetensors"];
-    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, WriteIndented = true };
+    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, WriteIndented = true, RespectNullableAnnotations = true };
+
+    /// <summary>The folder.</summary>
+    public string Path { get; } = path;
 
     /// <summary>The last commit; null if there is none.</summary>
     /// <exception cref="StoreMismatchException">The record is malformed, or of another version.</exception>
     /// <exception cref="StorageException">Reading failed.</exception>
     public CheckpointCommit? ReadCommit()
     {
-        string commitPath = Path.Combine(path, CommitFile);
+        string commitPath = System.IO.Path.Combine(Path, CommitFile);
         if (!File.Exists(commitPath))
         {
             return null;
@@ -33,12 +38,19 @@ public sealed class CheckpointFolder(string path)
 
         try
         {
-            CheckpointCommit commit = JsonSerializer.Deserialize<CheckpointCommit>(File.ReadAllBytes(commitPath), Options)
+            byte[] record = File.ReadAllBytes(commitPath);
+            CheckpointCommit commit = JsonSerializer.Deserialize<CheckpointCommit>(record, Options)
                 ?? throw new JsonException("expected an object, found null");
             if (commit.Version != CheckpointCommit.CurrentVersion)
             {
                 throw new StoreMismatchException(
                     commitPath, $"expected version {CheckpointCommit.CurrentVersion}, found {commit.Version}", "use the version of offload that wrote it");
+            }
+
+            string expectedHash = HashOfRecord(record, commit.RecordHash);
+            if (commit.RecordHash != expectedHash)
+            {
+                throw new StoreMismatchException(commitPath, $"expected checksum {expectedHash}, found '{commit.RecordHash}'", "the file is damaged");
             }
 
             return StateFiles.Contains(commit.File)
@@ -47,11 +59,11 @@ public sealed class CheckpointFolder(string path)
         }
         catch (JsonException error)
         {
-            throw new StoreMismatchException(commitPath, $"not a commit record: {error.Message}", cause: error);
+            throw new StoreMismatchException(commitPath, $"not a commit record: {error.Message}", "the file is damaged", error);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (IoErrors.IsIoError(error))
         {
-            throw new StorageException(commitPath, "read", error.Message, cause: error);
+            throw IoErrors.Wrap(commitPath, "read", error);
         }
     }
 
@@ -65,18 +77,18 @@ public sealed class CheckpointFolder(string path)
     {
         try
         {
-            Directory.CreateDirectory(path);
+            Directory.CreateDirectory(Path);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (IoErrors.IsIoError(error))
         {
-            throw new StorageException(path, "make the folder", error.Message, cause: error);
+            throw IoErrors.Wrap(Path, "make the folder", error);
         }
 
         string? last = ReadCommit()?.File;
         string file = StateFiles.First(name => name != last);
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         using (var writer = new SafetensorsWriter(
-            Path.Combine(path, file), [.. parts.Select(part => new TensorSpec(part.Name, part.Type, part.Count))]))
+            System.IO.Path.Combine(Path, file), [.. parts.Select(part => new TensorSpec(part.Name, part.Type, part.Count))]))
         {
             foreach (CheckpointPart part in parts)
             {
@@ -94,11 +106,21 @@ public sealed class CheckpointFolder(string path)
             writer.Complete();
         }
 
-        var commit = new CheckpointCommit { Version = CheckpointCommit.CurrentVersion, File = file, Step = step, RunState = runState, Hashes = hashes };
-        AtomicFile.Write(Path.Combine(path, CommitFile), JsonSerializer.SerializeToUtf8Bytes(commit, Options));
+        var commit = new CheckpointCommit
+        {
+            Version = CheckpointCommit.CurrentVersion,
+            File = file,
+            Step = step,
+            RunState = runState,
+            Hashes = hashes,
+            RecordHash = NoHash,
+        };
+        byte[] record = JsonSerializer.SerializeToUtf8Bytes(commit, Options);
+        commit = commit with { RecordHash = HashOfRecord(record, NoHash) };
+        AtomicFile.Write(System.IO.Path.Combine(Path, CommitFile), JsonSerializer.SerializeToUtf8Bytes(commit, Options));
         if (last is not null)
         {
-            File.Delete(Path.Combine(path, last));
+            DeleteReplaced(System.IO.Path.Combine(Path, last));
         }
 
         return parts.Sum(part => part.Buffer.SizeBytes);
@@ -111,15 +133,11 @@ public sealed class CheckpointFolder(string path)
     /// <exception cref="StorageException">Reading failed.</exception>
     public void Read(CheckpointCommit commit, IReadOnlyList<CheckpointPart> parts)
     {
-        string file = Path.Combine(path, commit.File);
+        string file = System.IO.Path.Combine(Path, commit.File);
         using SafetensorsFile source = OpenState(file);
         foreach (CheckpointPart part in parts)
         {
-            if (!source.Header.Tensors.TryGetValue(part.Name, out TensorInfo? tensor) || !commit.Hashes.TryGetValue(part.Name, out string? expectedHash))
-            {
-                throw new StoreMismatchException(file, $"expected an array '{part.Name}', found none", "the checkpoint belongs to another model");
-            }
-
+            (TensorInfo tensor, string expectedHash) = Find(source, commit, part.Name);
             if (tensor.Type != part.Type || tensor.ElementCount != part.Count)
             {
                 throw new StoreMismatchException(
@@ -132,17 +150,38 @@ public sealed class CheckpointFolder(string path)
                 source.Read(tensor, offset, chunk);
                 hash.Append(chunk);
             });
-            string actualHash = Convert.ToHexStringLower(hash.GetCurrentHash());
-            if (actualHash != expectedHash)
+            RequireHash(file, part.Name, expectedHash, hash);
+        }
+    }
+
+    /// <summary>Verifies arrays of a committed checkpoint where they are, in bounded memory.</summary>
+    /// <param name="commit">From <see cref="ReadCommit"/>.</param>
+    /// <param name="names">The arrays to verify.</param>
+    /// <exception cref="StoreMismatchException">Another model's checkpoint, or a damaged one.</exception>
+    /// <exception cref="StorageException">Reading failed.</exception>
+    public void Verify(CheckpointCommit commit, IEnumerable<string> names)
+    {
+        string file = System.IO.Path.Combine(Path, commit.File);
+        using SafetensorsFile source = OpenState(file);
+        byte[] buffer = new byte[ChunkBytes];
+        foreach (string name in names)
+        {
+            (TensorInfo tensor, string expectedHash) = Find(source, commit, name);
+            var hash = new XxHash3();
+            for (long offset = 0; offset < tensor.SizeBytes; offset += ChunkBytes)
             {
-                throw new StoreMismatchException(file, $"'{part.Name}': expected checksum {expectedHash}, found {actualHash}", "the file is damaged");
+                Span<byte> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkBytes, tensor.SizeBytes - offset));
+                source.Read(tensor, offset, chunk);
+                hash.Append(chunk);
             }
+
+            RequireHash(file, name, expectedHash, hash);
         }
     }
 
     /// <summary>Opens the arrays of a commit for reading parts of them, without verifying hashes. The caller disposes it.</summary>
     /// <exception cref="StoreMismatchException">The file is missing or malformed.</exception>
-    public SafetensorsFile OpenState(CheckpointCommit commit) => OpenState(Path.Combine(path, commit.File));
+    public SafetensorsFile OpenState(CheckpointCommit commit) => OpenState(System.IO.Path.Combine(Path, commit.File));
 
     private static SafetensorsFile OpenState(string file)
     {
@@ -153,6 +192,44 @@ public sealed class CheckpointFolder(string path)
         catch (UnreadableInputException error)
         {
             throw new StoreMismatchException(file, "the commit record names this file, but it cannot be read", error.Message, error);
+        }
+    }
+
+    private static (TensorInfo Tensor, string Hash) Find(SafetensorsFile source, CheckpointCommit commit, string name) =>
+        source.Header.Tensors.TryGetValue(name, out TensorInfo? tensor) && commit.Hashes.TryGetValue(name, out string? hash)
+            ? (tensor, hash)
+            : throw new StoreMismatchException(source.Path, $"expected an array '{name}', found none", "the checkpoint belongs to another model");
+
+    private static void RequireHash(string file, string name, string expectedHash, XxHash3 hash)
+    {
+        string actualHash = Convert.ToHexStringLower(hash.GetCurrentHash());
+        if (actualHash != expectedHash)
+        {
+            throw new StoreMismatchException(file, $"'{name}': expected checksum {expectedHash}, found {actualHash}", "the file is damaged");
+        }
+    }
+
+    private static string HashOfRecord(byte[] record, string recordHash)
+    {
+        byte[] copy = [.. record];
+        int place = copy.AsSpan().LastIndexOf(Encoding.UTF8.GetBytes(recordHash));
+        if (place >= 0 && recordHash.Length == NoHash.Length)
+        {
+            copy.AsSpan(place, NoHash.Length).Fill((byte)'0');
+        }
+
+        return Convert.ToHexStringLower(XxHash3.Hash(copy));
+    }
+
+    private static void DeleteReplaced(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception error) when (IoErrors.IsIoError(error))
+        {
+            throw IoErrors.Wrap(file, "delete the checkpoint before the last", error);
         }
     }
 

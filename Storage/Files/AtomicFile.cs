@@ -73,6 +73,11 @@ public sealed class AtomicFile : IDisposable
         {
             throw IoErrors.Wrap(Path, IoErrors.Transfer("write", contents.Length, offsetBytes), error);
         }
+        catch (ArgumentOutOfRangeException) when (offsetBytes >= 0)
+        {
+            // What .NET makes of EFBIG: the file system or a limit on the process (ulimit -f) allows no larger file.
+            throw IoErrors.FromErrno(Path, IoErrors.Transfer("write", contents.Length, offsetBytes), Libc.Efbig);
+        }
     }
 
     /// <summary>Makes the file durable and gives it its name, in place of a previous one. Blocks until the disk has it.</summary>

@@ -64,7 +64,7 @@ internal static class IoErrors
         Libc.Einval => "EINVAL",
         23 => "ENFILE",
         24 => "EMFILE",
-        27 => "EFBIG",
+        Libc.Efbig => "EFBIG",
         Libc.Enospc => "ENOSPC",
         30 => "EROFS",
         36 => "ENAMETOOLONG",

@@ -8,6 +8,7 @@ internal static partial class Libc
     internal const int Enoent = 2;
     internal const int Eagain = 11;
     internal const int Einval = 22;
+    internal const int Efbig = 27;
     internal const int Enospc = 28;
     internal const int Enosys = 38;
     internal const int Enotsup = 95;

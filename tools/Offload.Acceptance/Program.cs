@@ -4,6 +4,7 @@ using Offload.Acceptance;
 AcceptanceCheck[] checks =
 [
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
+    new("crash", "offload train killed 30 times at random moments and resumed, against a run that nobody touched (two minutes)", CrashLaw.Run),
 ];
 
 string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));

@@ -1,16 +1,17 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Offload.Engine.Training;
 using Offload.Profiles;
 using Offload.Storage;
 using Offload.Storage.Safetensors;
 
 namespace Offload.Cli.Commands;
 
-/// <summary><c>offload inspect PATH</c>: what is in a model folder or a safetensors file. Reads headers only.</summary>
+/// <summary><c>offload inspect PATH</c>: what is in a model folder, a safetensors file or a run. Reads headers only.</summary>
 internal static class InspectCommand
 {
-    private static readonly Argument<string> PathArgument = new("path") { Description = "Model folder as the Hugging Face Hub has it, or a .safetensors file", HelpName = "PATH" };
+    private static readonly Argument<string> PathArgument = new("path") { Description = "Model folder as the Hugging Face Hub has it, a .safetensors file, or the folder of a run", HelpName = "PATH" };
 
     // What decides size and kind of a model, in the old (gpt2) and the new spelling of the Hub's config.json.
     private static readonly string[] ConfigFields =
@@ -23,7 +24,7 @@ internal static class InspectCommand
 
     internal static Command Create()
     {
-        var command = new Command("inspect", "Show what is in a model folder or a safetensors file: configuration, sizes by type, tensors");
+        var command = new Command("inspect", "Show what is in a model folder or a safetensors file (configuration, sizes by type, tensors), or how a run stands");
         command.Add(PathArgument);
         command.SetWork(Run);
         return command;
@@ -31,7 +32,14 @@ internal static class InspectCommand
 
     private static ExitCode Run(CommandContext context)
     {
-        Report report = Inspect(context.Get(PathArgument)!);
+        string path = context.Get(PathArgument)!;
+        if (RunSummary.IsRun(path))
+        {
+            RunReport.Write(context, RunSummary.Read(path));
+            return ExitCode.Done;
+        }
+
+        Report report = Inspect(path);
         if (context.Json)
         {
             context.WriteJson(report);

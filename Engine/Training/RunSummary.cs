@@ -1,0 +1,50 @@
+using Offload.Engine.Models;
+using Offload.Profiles;
+
+namespace Offload.Engine.Training;
+
+/// <summary>How a run stands: what it was asked, where its last commit is, what it gave.</summary>
+/// <param name="Path">Folder of the run.</param>
+/// <param name="ModelType">The base model's family, as the Hub names it.</param>
+/// <param name="Parameters">Number of parameters; a tied matrix counts once.</param>
+/// <param name="Settings">All that decides the numbers.</param>
+/// <param name="Step">Steps done at the last commit; null if nothing was committed.</param>
+/// <param name="SkippedSteps">Of these, the ones without an update.</param>
+/// <param name="LastLoss">Loss of the last committed step; null if nothing was committed.</param>
+/// <param name="EvalLossBefore">Evaluation loss before the first step; null without evaluation.</param>
+/// <param name="Result">Null if the run is not finished.</param>
+public sealed record RunSummary(
+    string Path,
+    string ModelType,
+    long Parameters,
+    RunSettings Settings,
+    long? Step,
+    long SkippedSteps,
+    double? LastLoss,
+    double? EvalLossBefore,
+    TrainingResult? Result)
+{
+    /// <summary>True for the folder of a run, committed or not.</summary>
+    public static bool IsRun(string path) => RunFolder.IsRun(path);
+
+    /// <summary>Reads it, also while the run goes on.</summary>
+    /// <param name="path">A folder of which <see cref="IsRun"/> is true.</param>
+    /// <exception cref="OffloadException">The folder is damaged, or an I/O error.</exception>
+    public static RunSummary Read(string path)
+    {
+        using RunFolder folder = RunFolder.OpenForReading(path);
+        RunSettings settings = folder.ReadSettings() ?? throw new UsageException($"{path}: expected the folder of a run, found no run.json");
+        RunProgress? progress = folder.ReadProgress()?.Progress;
+        DecoderConfig config = HubConfig.Load(folder.BaseFolder);
+        return new RunSummary(
+            path,
+            config.ModelType,
+            ModelLayout.Create(config).NumParameters,
+            settings,
+            progress?.Step,
+            progress?.NumSkipped ?? 0,
+            progress?.LastLoss,
+            progress?.EvalLossBefore,
+            folder.ReadResult());
+    }
+}

@@ -1,0 +1,174 @@
+using Offload.Engine.Models;
+using Offload.Engine.Training;
+using Offload.Profiles;
+using Offload.Storage;
+
+namespace Offload.Engine.Tests.Training;
+
+/// <summary>Same numerics, same bits: twice, interrupted, crashed.</summary>
+[Collection(nameof(ProcessWide))]
+public sealed class ResumeTests : IDisposable
+{
+    private readonly TinyRun _run = new();
+
+    public void Dispose() => _run.Dispose();
+
+    [Theory]
+    [InlineData(ComputeType.Float32)]
+    [InlineData(ComputeType.BFloat16)]
+    public void Run_Twice_GivesTheSameBits(ComputeType type)
+    {
+        TrainingResult first = TinyRun.Train(_run.Options("a", type));
+        TrainingResult second = TinyRun.Train(_run.Options("b", type));
+
+        Assert.Equal(first.WeightsHash, second.WeightsHash);
+        Assert.Equal(first.FinalLoss, second.FinalLoss);
+        Assert.Equal(first.EvalLoss, second.EvalLoss);
+        Assert.NotEqual(first.WeightsHash, TinyRun.Train(_run.Options("c", type) with { Seed = 1 }).WeightsHash);
+    }
+
+    [Theory]
+    [InlineData(ComputeType.Float32)]
+    [InlineData(ComputeType.BFloat16)]
+    public void Run_InterruptedAtEachStep_GivesTheBitsOfTheWholeRun(ComputeType type)
+    {
+        TrainingResult whole = TinyRun.Train(_run.Options("whole", type));
+        for (long step = 1; step < 5; step++)
+        {
+            TrainingOptions options = _run.Options($"after-{step}", type);
+            TinyRun.TrainUntil(options, step);
+            var steps = new List<long>();
+            TrainingResult resumed = TinyRun.Train(options with { Resume = true }, report => steps.Add(report.Step));
+
+            Assert.Equal(step + 1, steps[0]);
+            Assert.Equal((whole.WeightsHash, whole.FinalLoss, whole.EvalLossBefore, whole.EvalLoss), (resumed.WeightsHash, resumed.FinalLoss, resumed.EvalLossBefore, resumed.EvalLoss));
+        }
+    }
+
+    [Fact]
+    public void Run_InterruptedAfterEveryStep_GivesTheBitsOfTheWholeRun()
+    {
+        TrainingResult whole = TinyRun.Train(_run.Options("whole"));
+        for (long step = 1; step < 5; step++)
+        {
+            TinyRun.TrainUntil(_run.Options("pieces") with { Resume = true }, step);
+        }
+
+        Assert.Equal(whole.WeightsHash, TinyRun.Train(_run.Options("pieces") with { Resume = true }).WeightsHash);
+    }
+
+    [Theory]
+    [InlineData(3, 2)] // falls at step 3, goes on from 2
+    [InlineData(1, 0)] // falls before the first commit
+    public void Run_FallsBetweenCommits_GoesOnFromTheLast(long fallsAt, long committed)
+    {
+        TrainingResult whole = TinyRun.Train(_run.Options("whole"));
+        TrainingOptions options = _run.Options("fallen") with { CheckpointEverySteps = 2 };
+        Assert.Throws<TimeoutException>(() => TinyRun.Train(options, report =>
+        {
+            if (report.Step == fallsAt)
+            {
+                throw new TimeoutException();
+            }
+        }));
+
+        var steps = new List<long>();
+        TrainingResult resumed = TinyRun.Train(options with { Resume = true }, report => steps.Add(report.Step));
+
+        Assert.Equal(committed + 1, steps[0]);
+        Assert.Equal(whole.WeightsHash, resumed.WeightsHash);
+        string[] metrics = File.ReadAllLines(Path.Combine(options.OutputFolder, "metrics.jsonl"));
+        Assert.Equal(5, metrics.Count(line => line.Contains("\"gradNorm\"", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Resume_OptionsLeftOut_KeepsTheRunsNumerics()
+    {
+        TrainingResult whole = TinyRun.Train(_run.Options("whole"));
+        TrainingOptions options = _run.Options("cut");
+        TinyRun.TrainUntil(options, 2);
+
+        TrainingResult resumed = TinyRun.Train(options with { Resume = true, SequenceTokens = null, MicroBatchSequences = null, Threads = null });
+
+        Assert.Equal(whole.WeightsHash, resumed.WeightsHash);
+    }
+
+    [Fact]
+    public void Resume_OtherSettings_AreRefusedByName()
+    {
+        TrainingOptions options = _run.Options("cut");
+        TinyRun.TrainUntil(options, 2);
+
+        Check(options with { MicroBatchSequences = 3 }, "--micro-batch: 2 before, 3 now");
+        Check(options with { Threads = 2 }, "--threads: 1 before, 2 now");
+        Check(options with { Seed = 7 }, "--seed: 0 before, 7 now");
+        Check(options with { Type = ComputeType.BFloat16 }, "--dtype: Float32 before, BFloat16 now");
+        Check(options with { Steps = 9 }, "--steps: 5 before, 9 now");
+        Check(options with { LearningRate = 1e-4 }, "learning rate");
+        Check(options with { Beta2 = 0.9 }, "--beta2");
+
+        static void Check(TrainingOptions changed, string expected)
+        {
+            var error = Assert.Throws<UsageException>(() => TinyRun.Train(changed with { Resume = true }));
+            Assert.StartsWith("--resume: ", error.Message);
+            Assert.Contains(expected, error.Message);
+        }
+    }
+
+    [Fact]
+    public void Run_OtherMicroBatch_IsAnotherSumInTheSamePrecision()
+    {
+        TrainingResult two = TinyRun.Train(_run.Options("two"));
+        TrainingResult five = TinyRun.Train(_run.Options("five") with { MicroBatchSequences = 5 });
+
+        Assert.Equal(two.FinalLoss, five.FinalLoss, 1e-4);
+        Assert.NotEqual(two.WeightsHash, five.WeightsHash);
+    }
+
+    [Fact]
+    public void Resume_FinishedRun_GivesItsResultAgain()
+    {
+        TrainingResult result = TinyRun.Train(_run.Options("a"));
+
+        TrainingResult again = TinyRun.Train(_run.Options("a") with { Resume = true }, _ => Assert.Fail("a step was made"));
+
+        Assert.Equal(result, again);
+        Assert.Throws<UsageException>(() => TinyRun.Train(_run.Options("a")));
+    }
+
+    [Fact]
+    public void Resume_UncommittedWithOtherData_TakesTheNewData()
+    {
+        TrainingOptions options = _run.Options("a");
+        Assert.Throws<TimeoutException>(() => TinyRun.Train(options, _ => throw new TimeoutException()));
+        File.WriteAllText(_run["other.txt"], new string('x', 4000));
+
+        TrainingResult other = TinyRun.Train(options with { DataFiles = [_run["other.txt"]], Resume = true });
+
+        Assert.Equal(TinyRun.Train(_run.Options("b") with { DataFiles = [_run["other.txt"]] }).WeightsHash, other.WeightsHash);
+    }
+
+    [Fact]
+    public void Resume_DamagedTokens_IsAMismatchThatNamesThem()
+    {
+        TrainingOptions options = _run.Options("a");
+        TinyRun.TrainUntil(options, 2);
+        string tokens = Path.Combine(options.OutputFolder, "tokens", "train.tokens");
+        byte[] bytes = File.ReadAllBytes(tokens);
+        bytes[^9] ^= 1;
+        File.WriteAllBytes(tokens, bytes);
+
+        var error = Assert.Throws<StoreMismatchException>(() => TinyRun.Train(options with { Resume = true }));
+
+        Assert.StartsWith(tokens, error.Message);
+    }
+
+    [Fact]
+    public void Run_BadOption_LeavesNoFolder()
+    {
+        Assert.Throws<UsageException>(() => TinyRun.Train(_run.Options("a") with { EvalFraction = 2 }));
+        Assert.Throws<UsageException>(() => TinyRun.Train(_run.Options("a") with { Beta1 = 1 }));
+
+        Assert.False(Directory.Exists(_run["a"]));
+    }
+}

@@ -1,0 +1,21 @@
+using Offload.Tests.Infrastructure;
+
+namespace Offload.Acceptance;
+
+/// <summary>Law 4, killed often: see <see cref="CrashCheck"/>.</summary>
+internal static class CrashLaw
+{
+    private const int NumKills = 30;
+
+    public static bool Run(TextWriter output)
+    {
+        CrashCheck.Result result = CrashCheck.Run(NumKills, Environment.TickCount);
+        output.WriteLine($"{result.Kills} kills, {result.AfterCommit} of them with a commit; {result.Finished} runs ended{(result.Problem is null ? ", all with the undisturbed run's bits" : "")}");
+        if (result.Problem is not null)
+        {
+            output.WriteLine(result.Problem);
+        }
+
+        return result.Problem is null && result.Kills == NumKills;
+    }
+}
