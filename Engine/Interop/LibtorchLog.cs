@@ -13,6 +13,8 @@ internal static unsafe partial class LibtorchLog
     private const int StandardError = 2;
     private const int MemoryFileCloseOnExec = 1;
     private const int DuplicateCloseOnExec = 1030;
+    private const int SetFlags = 4;
+    private const int Append = 0x400;
 
     // c10/util/Logging.h: errors are 2; at 3 only fatal ones are logged (and still end the process, which a higher level would prevent).
     private const int SeverityError = 2;
@@ -54,7 +56,8 @@ internal static unsafe partial class LibtorchLog
         int saved = fcntl(StandardError, DuplicateCloseOnExec, 3);
         try
         {
-            if (memory < 0 || saved < 0 || dup2(memory, StandardError) < 0)
+            // Appending, so that threads which write at once do not write over each other.
+            if (memory < 0 || saved < 0 || fcntl(memory, SetFlags, Append) < 0 || dup2(memory, StandardError) < 0)
             {
                 // Without standard error there is nothing to read; the caller says so.
                 action();

@@ -10,7 +10,7 @@ namespace Offload.Benchmarks;
 /// </summary>
 internal static class LayerComparison
 {
-    private const int NumWarmups = 5;
+    private const int NumWarmups = 15;
     private const int NumStackLayers = 9;
 
     /// <summary>Arguments: threads (all), rounds (40).</summary>
@@ -31,6 +31,10 @@ internal static class LayerComparison
                 work.Explicit();
                 work.Autograd();
             }
+
+            // The runtime compiles hot methods anew in the background, a tenth of a second after they have proved hot.
+            Thread.Sleep(500);
+            work.Explicit();
 
             var explicitTimes = new double[numRounds];
             var autogradTimes = new double[numRounds];

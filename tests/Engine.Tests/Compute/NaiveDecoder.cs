@@ -11,21 +11,39 @@ internal sealed class NaiveDecoder(DecoderConfig config, IReadOnlyDictionary<str
 {
     private static readonly Dictionary<string, string> LlamaNames = new()
     {
-        ["layers"] = "model.layers.", ["embedding"] = "model.embed_tokens", ["finalNorm"] = "model.norm",
-        ["inputNorm"] = "input_layernorm", ["out"] = "self_attn.o_proj", ["mlpNorm"] = "post_attention_layernorm", ["down"] = "mlp.down_proj",
+        ["layers"] = "model.layers.",
+        ["embedding"] = "model.embed_tokens",
+        ["finalNorm"] = "model.norm",
+        ["inputNorm"] = "input_layernorm",
+        ["out"] = "self_attn.o_proj",
+        ["mlpNorm"] = "post_attention_layernorm",
+        ["down"] = "mlp.down_proj",
     };
 
     private static readonly Dictionary<string, string> Gpt2Names = new()
     {
-        ["layers"] = "transformer.h.", ["embedding"] = "transformer.wte", ["positions"] = "transformer.wpe", ["finalNorm"] = "transformer.ln_f",
-        ["inputNorm"] = "ln_1", ["out"] = "attn.c_proj", ["mlpNorm"] = "ln_2", ["up"] = "mlp.c_fc", ["down"] = "mlp.c_proj",
+        ["layers"] = "transformer.h.",
+        ["embedding"] = "transformer.wte",
+        ["positions"] = "transformer.wpe",
+        ["finalNorm"] = "transformer.ln_f",
+        ["inputNorm"] = "ln_1",
+        ["out"] = "attn.c_proj",
+        ["mlpNorm"] = "ln_2",
+        ["up"] = "mlp.c_fc",
+        ["down"] = "mlp.c_proj",
     };
 
     private static readonly Dictionary<string, string> OptNames = new()
     {
-        ["layers"] = "model.decoder.layers.", ["embedding"] = "model.decoder.embed_tokens", ["positions"] = "model.decoder.embed_positions",
-        ["finalNorm"] = "model.decoder.final_layer_norm", ["inputNorm"] = "self_attn_layer_norm", ["out"] = "self_attn.out_proj",
-        ["mlpNorm"] = "final_layer_norm", ["up"] = "fc1", ["down"] = "fc2",
+        ["layers"] = "model.decoder.layers.",
+        ["embedding"] = "model.decoder.embed_tokens",
+        ["positions"] = "model.decoder.embed_positions",
+        ["finalNorm"] = "model.decoder.final_layer_norm",
+        ["inputNorm"] = "self_attn_layer_norm",
+        ["out"] = "self_attn.out_proj",
+        ["mlpNorm"] = "final_layer_norm",
+        ["up"] = "fc1",
+        ["down"] = "fc2",
     };
 
     private readonly Dictionary<string, string> _names = config.ModelType switch { "gpt2" => Gpt2Names, "opt" => OptNames, _ => LlamaNames };
