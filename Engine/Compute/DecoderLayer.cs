@@ -142,7 +142,7 @@ internal sealed class DecoderLayer
 
         using DisposeScope scope = NewDisposeScope();
         long width = (long)(_config.NumHeads + _config.NumKeyValueHeads) * _config.HeadSize;
-        Tensor raw = qkv.narrow(1, 0, width).contiguous();
+        Tensor raw = qkv.narrow(1, 0, width).clone();
         foreach ((int first, int count, Tensor weight) in QueryKeyRanges(weights))
         {
             Tensor normed = NormOp.Forward(HeadRows(raw, first, count, shape), weight, bias: null, _config.NormEpsilon);

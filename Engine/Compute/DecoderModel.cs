@@ -84,7 +84,7 @@ internal sealed class DecoderModel
         using (gradient)
         {
             EmbeddingOp.Backward(
-                ids, gradient, sums.Embedding.Tokens, sums.Embedding.Positions, _config.LearnedPositionOffset ?? 0, batch.Shape);
+                ids, gradient, sums.Embedding.Tokens, sums.Embedding.Positions, _config.LearnedPositionOffset ?? 0, _config.PaddingId, batch.Shape);
         }
 
         return loss;

@@ -30,12 +30,14 @@ internal static class EmbeddingOp
     /// <param name="tokenSum">fp32 [vocabulary, H].</param>
     /// <param name="positionSum">fp32 [positions, H] or null.</param>
     /// <param name="positionOffset">Row of position 0.</param>
+    /// <param name="paddingId">Id whose row gets no gradient, or null.</param>
     /// <param name="shape">Micro-batch.</param>
-    public static void Backward(Tensor ids, Tensor gradOutput, Tensor tokenSum, Tensor? positionSum, int positionOffset, BatchShape shape)
+    public static void Backward(
+        Tensor ids, Tensor gradOutput, Tensor tokenSum, Tensor? positionSum, int positionOffset, int? paddingId, BatchShape shape)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor gradient = gradOutput.to(ScalarType.Float32);
-        tokenSum.index_add_(0, ids, gradient, 1);
+        tokenSum.index_add_(0, ids, paddingId is int padding ? gradient.masked_fill(ids.eq(padding).unsqueeze(1), 0) : gradient, 1);
         if (positionSum is not null)
         {
             Tensor byPosition = gradient.view(shape.Sequences, shape.Tokens, -1).sum(dim: 0);

@@ -74,6 +74,12 @@ public sealed record DecoderConfig
     /// <summary>Attention sees this many tokens back; null: all. Sequences longer than it are refused until it is supported.</summary>
     public int? SlidingWindow { get; init; }
 
+    /// <summary>
+    /// Row of the embedding that gets no gradient from its use as input (torch's <c>padding_idx</c>, which the Hub's models but gpt2 set
+    /// to pad_token_id); a tied head's gradient reaches it all the same. Null: none.
+    /// </summary>
+    public int? PaddingId { get; init; }
+
     /// <summary>The largest dropout probability that the config names. Off in training unless asked for; reported.</summary>
     public double Dropout { get; init; }
 

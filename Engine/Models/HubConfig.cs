@@ -106,6 +106,22 @@ public static class HubConfig
         };
     }
 
+    /// <summary>Why a folder's model cannot be run though its config.json is well formed: its family is not supported. Null: it is, or the file is another's to refuse.</summary>
+    internal static string? UnsupportedFamily(string folder)
+    {
+        try
+        {
+            using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, FileName)));
+            return config.RootElement.GetProperty("model_type").GetString() is { } modelType && !SupportedModelTypes.Contains(modelType)
+                ? $"model_type '{modelType}' is not supported yet"
+                : null;
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     private static bool HasSparseExperts(string modelType, HubConfigFields fields) =>
         modelType == "mixtral"
         || modelType.Contains("moe", StringComparison.OrdinalIgnoreCase)

@@ -81,6 +81,7 @@ internal static class HubConfigFamilies
             QueryKeyValueBias = biases,
             AttentionOutputBias = biases,
             MlpBias = biases,
+            PaddingId = Padding(fields, 1, vocabularySize),
             FinalNorm = !fields.Flag("_remove_final_layer_norm", absent: false),
             TiedEmbeddings = fields.Flag("tie_word_embeddings", absent: true),
             Dropout = Math.Max(fields.Probability("dropout", 0.1), fields.Probability("attention_dropout", 0)),
@@ -172,6 +173,7 @@ internal static class HubConfigFamilies
             Dropout = fields.Probability("attention_dropout", 0),
             StoredType = StoredType(fields),
             BeginOfTextId = BeginOfText(fields, beginOfText, vocabularySize),
+            PaddingId = Padding(fields, absent: null, vocabularySize),
             EndOfTextIds = EndOfText(fields, endOfText, vocabularySize),
         };
     }
@@ -226,6 +228,14 @@ internal static class HubConfigFamilies
     // Ids outside the vocabulary are dropped: small models often keep the ids of the large one they imitate (gpt2's 50256).
     private static int? BeginOfText(HubConfigFields fields, int? absent, int vocabularySize) =>
         fields.TokenIds("bos_token_id", absent).Where(id => id >= 0 && id < vocabularySize).Select(id => (int?)id).FirstOrDefault();
+
+    /// <summary>A negative id counts from the end, as torch's padding_idx does.</summary>
+    private static int? Padding(HubConfigFields fields, int? absent, int vocabularySize) =>
+        fields.TokenIds("pad_token_id", absent)
+            .Select(id => id < 0 ? id + vocabularySize : id)
+            .Where(id => id >= 0 && id < vocabularySize)
+            .Select(id => (int?)id)
+            .FirstOrDefault();
 
     private static IReadOnlyList<int> EndOfText(HubConfigFields fields, int? absent, int vocabularySize) =>
         [.. fields.TokenIds("eos_token_id", absent).Where(id => id >= 0 && id < vocabularySize)];

@@ -41,7 +41,10 @@ internal sealed record ExpectedRun
         try
         {
             using FileStream stream = File.OpenRead(path);
-            return JsonSerializer.Deserialize<ExpectedRun>(stream, Options) ?? throw new JsonException("expected an object, found null");
+            ExpectedRun run = JsonSerializer.Deserialize<ExpectedRun>(stream, Options) ?? throw new JsonException("expected an object, found null");
+            return run.Betas.Count == 2 && run.Losses.Count >= run.Steps
+                ? run
+                : throw new JsonException($"expected 2 betas and at least {run.Steps} losses, found {run.Betas.Count} and {run.Losses.Count}");
         }
         catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
         {

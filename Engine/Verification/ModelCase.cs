@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Offload.Engine.Compute;
+using Offload.Engine.Data;
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
@@ -89,9 +90,15 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
         return Math.Sqrt(sum);
     }
 
-    private static float[] ReadTensor(SafetensorsCheckpoint checkpoint, string name)
+    private static float[] ReadTensor(SafetensorsCheckpoint checkpoint, string name, long count)
     {
-        var values = new float[checkpoint.Get(name).ElementCount];
+        TensorInfo tensor = checkpoint.Get(name);
+        if (tensor.ElementCount != count)
+        {
+            throw new UnreadableInputException($"{checkpoint.Path}: tensor '{name}'", $"expected {count} elements, found {tensor.ElementCount}");
+        }
+
+        var values = new float[count];
         checkpoint.ReadAsSingle(name, 0, values);
         return values;
     }
@@ -120,7 +127,13 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
         {
             // The label of a position is what it holds; what it predicts is the next one's.
             bool isLast = row % shape.Tokens == shape.Tokens - 1;
-            targets[row] = isLast ? -100 : (int)labels[row + 1];
+            targets[row] = isLast ? ISequenceDataset.IgnoredLabel : (int)labels[row + 1];
+        }
+
+        int vocabularySize = config.VocabularySize;
+        if (ids.Any(id => id < 0 || id >= vocabularySize) || labels.Any(label => label != ISequenceDataset.IgnoredLabel && (label < 0 || label >= vocabularySize)))
+        {
+            throw new UnreadableInputException(file.Path, $"expected ids and labels from 0 to {vocabularySize - 1}, or labels of {ISequenceDataset.IgnoredLabel}, found others");
         }
 
         return new MicroBatch(shape, [.. ids.Select(id => (int)id)], targets);
@@ -129,8 +142,8 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
     private void CheckLogits(ResidentModel model, MicroBatch batch, SafetensorsCheckpoint expected)
     {
         using Tensor logits = model.Logits(batch);
-        float[] reference = ReadTensor(expected, "logits");
         float[] actual = logits.data<float>().ToArray();
+        float[] reference = ReadTensor(expected, "logits", actual.Length);
         Record("logits", "logits", Distance(actual, reference) / Norm(reference), Tolerance);
     }
 
@@ -138,11 +151,11 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
     private HashSet<string> CheckGradients(ResidentModel model, MicroBatch batch, SafetensorsCheckpoint expected)
     {
         model.ComputeGradients([batch]);
-        double wholeNorm = Math.Sqrt(Parameters(model).Sum(parameter => Math.Pow(Norm(ReadTensor(expected, $"grad.{parameter.Info.Name}")), 2)));
+        double wholeNorm = Math.Sqrt(Parameters(model).Sum(parameter => Math.Pow(Norm(ReadTensor(expected, $"grad.{parameter.Info.Name}", parameter.Info.Count)), 2)));
         var noise = new HashSet<string>(StringComparer.Ordinal);
         foreach ((UnitState unit, ParameterInfo info) in Parameters(model))
         {
-            float[] reference = ReadTensor(expected, $"grad.{info.Name}");
+            float[] reference = ReadTensor(expected, $"grad.{info.Name}", info.Count);
             var actual = new float[info.Count];
             unit.ReadGradients(info.Offset, actual);
             double norm = Norm(reference);
@@ -173,6 +186,12 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
                 Record("gradNorms", $"norm of step {step + 1}", Math.Abs(gradients.Norm - run.GradNorms[step]) / run.GradNorms[step], Tolerance);
             }
 
+            if (!gradients.IsFinite)
+            {
+                // Recorded above as an infinite error; there is nothing to update with.
+                return;
+            }
+
             var update = new AdamWStep(options, run.Lr, step + 1, GradientNorm.ClipScale(gradients.Norm, run.MaxGradNorm));
             model.Update(update, update, WeightDecayScope.All);
         }
@@ -188,7 +207,7 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
     {
         foreach ((UnitState unit, ParameterInfo info) in Parameters(model))
         {
-            float[] reference = ReadTensor(expected, $"after.{info.Name}");
+            float[] reference = ReadTensor(expected, $"after.{info.Name}", info.Count);
             var actual = new float[info.Count];
             unit.ReadMasters(info.Offset, actual);
             double error = Distance(actual, reference) / Norm(reference);

@@ -1,3 +1,4 @@
+using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
 using Offload.Profiles;
 using Offload.Storage;
@@ -46,7 +47,7 @@ public static class Verifier
         {
             return kind switch
             {
-                "model" when SparseExperts.Names(folder) is { } modelType => Unsupported($"model_type '{modelType}' has sparse experts, which are not supported yet"),
+                "model" when HubConfig.UnsupportedFamily(folder) is { } why => Unsupported(why),
                 "model" => new ModelCase(folder, threads).Run(),
                 "tokenizer" => TokenizerCase.Run(folder),
                 "adapter" => Unsupported("adapters are not supported yet"),
@@ -55,8 +56,17 @@ public static class Verifier
         }
         catch (OffloadException error)
         {
-            return new CaseResult(name, kind, CaseStatus.Failed, new Dictionary<string, double>(), error.Message);
+            return Failed(error.Message);
         }
+#pragma warning disable CA1031 // Whatever a case does, the others are run and it counts as failed.
+        catch (Exception error) when (error is not OperationCanceledException)
+#pragma warning restore CA1031
+        {
+            return Failed($"{error.GetType().Name}: {error.Message}");
+        }
+
+        CaseResult Failed(string why) => new(name, kind, CaseStatus.Failed, new Dictionary<string, double>(), why);
+
 
         CaseResult Unsupported(string why) => new(name, kind, CaseStatus.Unsupported, new Dictionary<string, double>(), why);
     }

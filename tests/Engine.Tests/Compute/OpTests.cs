@@ -113,7 +113,7 @@ public sealed class OpTests
         Tensor? givenPositions = positionOffset is null ? null : positions;
 
         Tensors.AssertClose(expected, EmbeddingOp.Forward(ids, tokens, givenPositions, positionOffset ?? 0, shape), Tolerance, "value");
-        EmbeddingOp.Backward(ids, gradOutput, tokenSum, positionOffset is null ? null : positionSum, positionOffset ?? 0, shape);
+        EmbeddingOp.Backward(ids, gradOutput, tokenSum, positionOffset is null ? null : positionSum, positionOffset ?? 0, paddingId: null, shape);
         Tensors.AssertClose(gradients[0] + 1, tokenSum, Tolerance, "gradient of the tokens");
         Tensors.AssertClose(gradients[1] + 1, positionSum, Tolerance, "gradient of the positions");
     }
