@@ -90,7 +90,7 @@ public sealed class ExportTests : IDisposable
         CliRun run = Shell("sh", "-c", script, Program);
 
         Assert.Equal(1, run.ExitCode);
-        Assert.Matches(@"^error: [^\n]*/out[^\n]*: cannot write \d+ bytes at offset \d+: EFBIG[^\n]*\n$", run.Error);
+        Assert.Matches(@"^error: [^\n]*/\.out\.[^\n]*: cannot write \d+ bytes at offset \d+: EFBIG[^\n]*\n$", run.Error);
         Assert.Empty(Directory.GetFileSystemEntries(_folder["limited"]));
         AssertRunIsIntact();
     }
