@@ -20,6 +20,9 @@ internal static unsafe partial class LibtorchLog
     private const int SeverityError = 2;
     private const int SeverityFatal = 3;
 
+    /// <summary>Time for a thread to end a write that it has begun: a few of the scheduler's slices.</summary>
+    private const int SettleMilliseconds = 10;
+
     private static readonly Lock CaptureLock = new();
     private static readonly int* Level = FindLevel();
 
@@ -71,12 +74,14 @@ internal static unsafe partial class LibtorchLog
             }
             finally
             {
+                // Another thread's error that is being logged already ends in memory, not on standard error ...
                 SetLevel(SeverityFatal);
+                Thread.Sleep(SettleMilliseconds);
                 _ = dup2(saved, StandardError);
             }
 
-            // A thread in the middle of a write still has the memory file: it gets the time to finish.
-            Thread.Sleep(1);
+            // ... and a thread in the middle of a write still has the memory file.
+            Thread.Sleep(SettleMilliseconds);
             string text = ReadAll(memory);
             WriteAll(ErrorPattern().Replace(text, ""));
             return text;
