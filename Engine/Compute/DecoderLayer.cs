@@ -128,6 +128,7 @@ internal sealed class DecoderLayer
     {
         if (_rotary is not null)
         {
+            _rotary.Require(shape.Tokens);
             RotaryOp.Rotate(qkv, shape, _config.NumHeads + _config.NumKeyValueHeads, _config.HeadSize, _rotary, inverse);
         }
     }

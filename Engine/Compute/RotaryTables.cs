@@ -4,39 +4,55 @@ namespace Offload.Engine.Compute;
 
 /// <summary>
 /// Cosines and sines of rotary positions, fp32 [positions, head size / 2], computed as the Hub's models compute them (frequencies
-/// and angles in binary32), because that is what their weights were trained with.
+/// and angles in binary32), because that is what their weights were trained with. Grows with the longest sequence seen; one thread at a time.
 /// </summary>
 internal sealed class RotaryTables
 {
+    private readonly float[] _frequencies;
+
     /// <param name="rope">The model's frequencies.</param>
     /// <param name="headSize">Width of a head; even.</param>
-    /// <param name="numPositions">Number of rows.</param>
+    /// <param name="numPositions">Number of rows to begin with.</param>
     public RotaryTables(RopeConfig rope, int headSize, int numPositions)
     {
-        NumPositions = numPositions;
-        int half = headSize / 2;
-        Cosines = new float[numPositions * half];
-        Sines = new float[numPositions * half];
-        float[] frequencies = Frequencies(rope, headSize);
-        for (int position = 0; position < numPositions; position++)
+        _frequencies = Frequencies(rope, headSize);
+        Require(numPositions);
+    }
+
+    /// <summary>Number of positions; a sequence has at most as many tokens.</summary>
+    public int NumPositions { get; private set; }
+
+    /// <summary>[positions, head size / 2], row-major.</summary>
+    public float[] Cosines { get; private set; } = [];
+
+    /// <summary>[positions, head size / 2], row-major.</summary>
+    public float[] Sines { get; private set; } = [];
+
+    /// <summary>Sees to it that there are at least as many positions.</summary>
+    public void Require(int numPositions)
+    {
+        if (numPositions <= NumPositions)
+        {
+            return;
+        }
+
+        // A text that grows token by token does not cost a table for each.
+        int grown = Math.Max(numPositions, (int)Math.Min(2L * NumPositions, int.MaxValue));
+        int half = _frequencies.Length;
+        Cosines = new float[checked(grown * half)];
+        Sines = new float[grown * half];
+        for (int position = 0; position < grown; position++)
         {
             for (int i = 0; i < half; i++)
             {
-                (double sine, double cosine) = Math.SinCos(position * frequencies[i]);
+                (double sine, double cosine) = Math.SinCos(position * _frequencies[i]);
                 Cosines[(position * half) + i] = (float)cosine;
                 Sines[(position * half) + i] = (float)sine;
             }
         }
+
+        NumPositions = grown;
     }
-
-    /// <summary>Number of positions; a sequence has at most as many tokens.</summary>
-    public int NumPositions { get; }
-
-    /// <summary>[positions, head size / 2], row-major.</summary>
-    public float[] Cosines { get; }
-
-    /// <summary>[positions, head size / 2], row-major.</summary>
-    public float[] Sines { get; }
 
     private static float[] Frequencies(RopeConfig rope, int headSize)
     {

@@ -50,7 +50,8 @@ public sealed class TextGenerator : IDisposable
         var numerics = new RunNumerics
         {
             Type = type,
-            SequenceTokens = Math.Min(config.MaxPositions, config.SlidingWindow ?? int.MaxValue),
+            // Tables of positions grow with the text.
+            SequenceTokens = 64,
             MicroBatchSequences = 1,
             Seed = 0,
             ComputeThreads = threads ?? Environment.ProcessorCount,
@@ -58,7 +59,9 @@ public sealed class TextGenerator : IDisposable
         ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
         ComputeThreads.Set(numerics.ComputeThreads);
-        var generator = new TextGenerator(modelFolder, ModelLayout.Create(config), numerics, tokenizer);
+        ModelLayout layout = ModelLayout.Create(config);
+        ResidentPlanner.PlanForward(layout, type).RequireWithin(CpuMemory.AvailableBytes(), "free memory");
+        var generator = new TextGenerator(modelFolder, layout, numerics, tokenizer);
         try
         {
             ModelImport.Read(checkpoint, generator._model);

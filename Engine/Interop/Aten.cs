@@ -57,9 +57,11 @@ internal static unsafe class Aten
             : throw new LibtorchException("create_tensor_from_blob", $"{type}, {stride} elements");
     }
 
-    /// <summary>Address of a tensor's first element.</summary>
-    public static void* DataPointer(Tensor tensor) =>
-        StableAbi.aoti_torch_get_data_ptr(tensor.Handle, out nint data) == 0
-            ? (void*)data
-            : throw new LibtorchException("get_data_ptr", tensor.ToString() ?? "no tensor");
+    /// <summary>Address of a tensor's first element; valid as long as the caller keeps the tensor.</summary>
+    public static void* DataPointer(Tensor tensor)
+    {
+        int error = StableAbi.aoti_torch_get_data_ptr(tensor.Handle, out nint data);
+        GC.KeepAlive(tensor);
+        return error == 0 ? (void*)data : throw new LibtorchException("get_data_ptr", tensor.ToString() ?? "no tensor");
+    }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
@@ -58,8 +57,11 @@ internal sealed unsafe class AtenOperator
             if (arguments[i].Tensor is Tensor tensor)
             {
                 // The call consumes its tensor handles, so it gets new ones.
-                int error = StableAbi.aoti_torch_new_tensor_handle(tensor.Handle, out nint handle);
-                Debug.Assert(error == 0, "copying a tensor handle cannot fail");
+                if (StableAbi.aoti_torch_new_tensor_handle(tensor.Handle, out nint handle) != 0)
+                {
+                    throw new LibtorchException(_name, "a tensor handle could not be copied");
+                }
+
                 GC.KeepAlive(tensor);
                 stack[i] = (ulong)handle;
             }

@@ -6,7 +6,7 @@ internal static class RowBlocks
     /// <summary>Elements of a block: enough that handing it to a thread (some microseconds) does not show.</summary>
     private const int BlockElements = 1 << 15;
 
-    /// <summary>Threads that kernels may use; set with libtorch's own.</summary>
+    /// <summary>Threads that kernels may use; for the process, as libtorch's own, and set with them.</summary>
     public static int NumThreads { get; set; } = Environment.ProcessorCount;
 
     /// <summary>Rows of a block for rows of a width.</summary>

@@ -14,7 +14,7 @@ namespace Offload.Engine.Training;
 internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarget, IDisposable
 {
     private readonly DecoderModel _model;
-    private readonly UnitState[] _units;
+    private readonly List<UnitState> _units = [];
     private readonly ModelTensors _weights;
     private readonly ModelTensors? _sums;
     private readonly NativeBuffer? _tiedHeadSum;
@@ -31,14 +31,18 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
     {
         Layout = layout;
         _model = new DecoderModel(layout, numerics.SequenceTokens, numerics.HeadChunkTokens);
-        _units = [.. layout.Units.Select(unit => new UnitState(unit, numerics.Type, trainable))];
-        _weights = new ModelTensors(layout, [.. _units.Select(unit => unit.Weights)]);
         _rounding = new GradientRounding(threads);
         _norm = new GradientNorm(threads);
         _update = new ParallelAdamW(threads);
-        if (trainable)
+        try
         {
-            if (layout.Config.TiedEmbeddings)
+            foreach (UnitLayout unit in layout.Units)
+            {
+                _units.Add(new UnitState(unit, numerics.Type, trainable));
+            }
+
+            _weights = new ModelTensors(layout, [.. _units.Select(unit => unit.Weights)]);
+            if (trainable && layout.Config.TiedEmbeddings)
             {
                 // A tied matrix keeps two sums, the head's and the embedding's, added once when both are whole.
                 long[] shape = layout.TokenEmbedding.Shape;
@@ -46,7 +50,12 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
                 _tiedHeadSumTensor = Interop.Aten.FromMemory(_tiedHeadSum.Address, ScalarType.Float32, shape);
             }
 
-            _sums = new ModelTensors(layout, [.. _units.Select(unit => unit.GradientSums!)], _tiedHeadSumTensor);
+            _sums = trainable ? new ModelTensors(layout, [.. _units.Select(unit => unit.GradientSums!)], _tiedHeadSumTensor) : null;
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -152,7 +161,8 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
     /// <summary>Frees all states.</summary>
     public void Dispose()
     {
-        _weights.Dispose();
+        // Some are missing if the constructor ran out of memory.
+        _weights?.Dispose();
         _sums?.Dispose();
         _tiedHeadSumTensor?.Dispose();
         _tiedHeadSum?.Dispose();

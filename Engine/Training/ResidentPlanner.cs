@@ -1,5 +1,6 @@
 using Offload.Engine.Models;
 using Offload.Profiles;
+using Offload.Storage;
 using Offload.Swap;
 
 namespace Offload.Engine.Training;
@@ -7,28 +8,77 @@ namespace Offload.Engine.Training;
 /// <summary>Counts what a resident run takes.</summary>
 internal static class ResidentPlanner
 {
+    /// <summary>
+    /// What the program takes beside the model: libtorch's code and tables, the runtime, the tokenizer. Measured: 230 MiB resident with a
+    /// model of 2.8 million parameters taken off (docs/log.md); rounded up for large vocabularies.
+    /// </summary>
+    private const long ProgramBytes = 320L << 20;
+
     /// <summary>The plan of a run.</summary>
+    /// <exception cref="UnreadableInputException">The model's sizes are beyond any memory.</exception>
     public static ResidentPlan Plan(ModelLayout layout, RunNumerics numerics)
     {
-        DecoderConfig config = layout.Config;
-        long elementBytes = numerics.Type == ComputeType.Float32 ? 4 : 2;
-        long count = layout.NumParameters;
-        long rows = (long)numerics.MicroBatchSequences * numerics.SequenceTokens;
-        long querySize = (long)config.NumHeads * config.HeadSize;
-        long packedSize = querySize + (2L * config.NumKeyValueHeads * config.HeadSize);
-        long upSize = (config.GatedMlp ? 2L : 1L) * config.IntermediateSize;
-        // Kept for the backward of a layer: input, packed projections, attention's output, middle, up.
-        long layerElements = rows * ((2L * config.HiddenSize) + packedSize + querySize + upSize + (config.QueryKeyNorm ? packedSize : 0));
-        // At work in one layer: gradients of up, activated and packed projections, and a few of the width of the residual stream.
-        long workElements = rows * (upSize + (2L * config.IntermediateSize) + (3 * querySize) + (4L * config.HiddenSize));
-        long chunkBytes = Math.Min(numerics.HeadChunkTokens, rows) * config.VocabularySize * elementBytes;
-        long tiedSumBytes = config.TiedEmbeddings ? 4L * config.VocabularySize * config.HiddenSize : 0;
-        return new ResidentPlan(
-            StateBytes: 12 * count,
-            ComputeWeightBytes: numerics.Type == ComputeType.Float32 ? 4 * count : 0,
-            GradientBytes: (4 * count) + (numerics.Type == ComputeType.BFloat16 ? 2 * count : 0) + tiedSumBytes,
-            ActivationBytes: (((layerElements * config.NumLayers) + workElements) * elementBytes) + chunkBytes);
+        try
+        {
+            return PlanChecked(layout, numerics);
+        }
+        catch (OverflowException error)
+        {
+            throw TooLarge(error);
+        }
     }
+
+    /// <summary>The plan of evaluation and generation: weights alone, and one sequence at work.</summary>
+    /// <param name="layout">The model.</param>
+    /// <param name="type">Element type of compute.</param>
+    /// <exception cref="UnreadableInputException">The model's sizes are beyond any memory.</exception>
+    public static ResidentPlan PlanForward(ModelLayout layout, ComputeType type)
+    {
+        try
+        {
+            long count = layout.NumParameters;
+            return new ResidentPlan(checked(4 * count), type == ComputeType.Float32 ? checked(4 * count) : 0, GradientBytes: 0, ActivationBytes: ProgramBytes);
+        }
+        catch (OverflowException error)
+        {
+            throw TooLarge(error);
+        }
+    }
+
+    private static ResidentPlan PlanChecked(ModelLayout layout, RunNumerics numerics)
+    {
+        checked
+        {
+            DecoderConfig config = layout.Config;
+            bool isFloat32 = numerics.Type == ComputeType.Float32;
+            long elementBytes = isFloat32 ? 4 : 2;
+            long count = layout.NumParameters;
+            long headCount = (long)config.VocabularySize * config.HiddenSize;
+            long rows = (long)numerics.MicroBatchSequences * numerics.SequenceTokens;
+            long querySize = (long)config.NumHeads * config.HeadSize;
+            long packedSize = querySize + (2L * config.NumKeyValueHeads * config.HeadSize);
+            long upSize = (config.GatedMlp ? 2L : 1L) * config.IntermediateSize;
+            // Kept for the backward of a layer: input, packed projections, attention's output, middle, up.
+            long layerElements = rows * ((2L * config.HiddenSize) + packedSize + querySize + upSize + (config.QueryKeyNorm ? packedSize : 0));
+            // At work in one layer's MLP (gradient of up, activated, its gradient) or attention (q, k and v repeated for their groups, their
+            // gradients, those packed, the output's gradient), and a few of the width of the residual stream.
+            long mlpElements = upSize + (2L * config.IntermediateSize);
+            long attentionElements = (6 * querySize) + packedSize + (2 * querySize);
+            long workElements = rows * (Math.Max(mlpElements, attentionElements) + (4L * config.HiddenSize));
+            // A chunk of logits, the fp32 copy of the embedding's gradient, and in bf16 a matrix's gradient before it is added to its sum.
+            long chunkBytes = Math.Min(numerics.HeadChunkTokens, rows) * config.VocabularySize * elementBytes;
+            long gradientCopyBytes = isFloat32 ? 0 : Math.Max(headCount * 2, rows * config.HiddenSize * 4);
+            long tiedSumBytes = config.TiedEmbeddings ? 4 * headCount : 0;
+            return new ResidentPlan(
+                StateBytes: 12 * count,
+                ComputeWeightBytes: isFloat32 ? 4 * count : 0,
+                GradientBytes: (4 * count) + (isFloat32 ? 0 : 2 * count) + tiedSumBytes + gradientCopyBytes,
+                ActivationBytes: (((layerElements * config.NumLayers) + workElements) * elementBytes) + chunkBytes + ProgramBytes);
+        }
+    }
+
+    private static UnreadableInputException TooLarge(OverflowException error) =>
+        new("config.json", "the sizes multiply to more bytes than any memory has", "check hidden_size, intermediate_size, vocab_size and num_hidden_layers", error);
 
     /// <summary>The model's shape as arithmetic needs it.</summary>
     public static ModelProfile Profile(ModelLayout layout)

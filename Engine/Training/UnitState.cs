@@ -28,26 +28,34 @@ internal sealed unsafe class UnitState : IDisposable
     {
         Layout = layout;
         long count = layout.Count;
-        _high = new NativeBuffer(count * sizeof(ushort));
-        _low = new NativeBuffer(count * sizeof(short));
-        if (type == ComputeType.Float32)
+        try
         {
-            _joined = new NativeBuffer(count * sizeof(float));
-        }
-
-        Weights = _joined is null
-            ? Aten.FromMemory(_high.Address, ScalarType.BFloat16, count)
-            : Aten.FromMemory(_joined.Address, ScalarType.Float32, count);
-        if (trainable)
-        {
-            _firstMoment = new NativeBuffer(count * sizeof(float));
-            _secondMoment = new NativeBuffer(count * sizeof(float));
-            _sums = new NativeBuffer(count * sizeof(float));
-            GradientSums = Aten.FromMemory(_sums.Address, ScalarType.Float32, count);
-            if (type == ComputeType.BFloat16)
+            _high = new NativeBuffer(count * sizeof(ushort));
+            _low = new NativeBuffer(count * sizeof(short));
+            if (type == ComputeType.Float32)
             {
-                _rounded = new NativeBuffer(count * sizeof(ushort));
+                _joined = new NativeBuffer(count * sizeof(float));
             }
+
+            Weights = _joined is null
+                ? Aten.FromMemory(_high.Address, ScalarType.BFloat16, count)
+                : Aten.FromMemory(_joined.Address, ScalarType.Float32, count);
+            if (trainable)
+            {
+                _firstMoment = new NativeBuffer(count * sizeof(float));
+                _secondMoment = new NativeBuffer(count * sizeof(float));
+                _sums = new NativeBuffer(count * sizeof(float));
+                GradientSums = Aten.FromMemory(_sums.Address, ScalarType.Float32, count);
+                if (type == ComputeType.BFloat16)
+                {
+                    _rounded = new NativeBuffer(count * sizeof(ushort));
+                }
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -125,10 +133,11 @@ internal sealed unsafe class UnitState : IDisposable
 
     public void Dispose()
     {
-        Weights.Dispose();
+        // Some are missing if the constructor ran out of memory.
+        Weights?.Dispose();
         GradientSums?.Dispose();
-        _high.Dispose();
-        _low.Dispose();
+        _high?.Dispose();
+        _low?.Dispose();
         _joined?.Dispose();
         _firstMoment?.Dispose();
         _secondMoment?.Dispose();
