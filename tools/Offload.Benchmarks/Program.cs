@@ -4,6 +4,7 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using Offload.Benchmarks;
+using Offload.Engine.Interop;
 
 if (args is ["roofline", ..])
 {
@@ -12,6 +13,7 @@ if (args is ["roofline", ..])
 
 if (args is ["layer", ..])
 {
+    TorchRuntime.Load(LibtorchLocator.Locate());
     return LayerComparison.Run(args.AsSpan(1));
 }
 
