@@ -93,7 +93,6 @@ public static class CorpusTokenizer
             }
 
             writer.Append(ids);
-            writer.NumDocuments += pieces[index].BeginsDocument ? 1 : 0;
         }
 
         pieces.Clear();

@@ -1,5 +1,3 @@
-using Offload.Storage;
-
 namespace Offload.Engine.Models;
 
 /// <summary>
@@ -82,9 +80,6 @@ public sealed record DecoderConfig
 
     /// <summary>The largest dropout probability that the config names. Off in training unless asked for; reported.</summary>
     public double Dropout { get; init; }
-
-    /// <summary>Element type that the config names for its checkpoint; null if it names none. The checkpoint has the last word.</summary>
-    public ElementType? StoredType { get; init; }
 
     /// <summary>Id that begins a text; null if there is none or it is outside the vocabulary.</summary>
     public int? BeginOfTextId { get; init; }
