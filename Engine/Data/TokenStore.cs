@@ -11,7 +11,7 @@ namespace Offload.Engine.Data;
 /// A file of token ids, read at any place. Layout, little-endian: magic "OFLTOKEN", int32 version, int32 zero, int64 number of tokens,
 /// uint64 XxHash3 of the ids' bytes, then the ids as int32. Owns the open file; safe for concurrent reads.
 /// </summary>
-public sealed class TokenStore : IDisposable
+internal sealed class TokenStore : IDisposable
 {
     internal const int HeaderBytes = 32;
     internal const int Version = 1;

@@ -4,7 +4,7 @@ namespace Offload.Engine.Models;
 /// What a decoder-only language model is made of, independent of its family: the meaning of a Hub <c>config.json</c> in its
 /// old or new spelling. Sizes are in elements.
 /// </summary>
-public sealed record DecoderConfig
+internal sealed record DecoderConfig
 {
     /// <summary><c>model_type</c> of the Hub: gpt2, llama, mistral, qwen2, qwen3 or opt.</summary>
     public required string ModelType { get; init; }

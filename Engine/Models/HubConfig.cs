@@ -10,7 +10,7 @@ namespace Offload.Engine.Models;
 /// supported is refused by the field's name; keys that do not are ignored. Absent keys mean what they mean to transformers
 /// (<c>configuration_*.py</c> of each family), except that the sizes of the network must be present.
 /// </summary>
-public static class HubConfig
+internal static class HubConfig
 {
     /// <summary>The file's name in a model's folder.</summary>
     public const string FileName = "config.json";

@@ -216,7 +216,7 @@ public class HubConfigTests
     [InlineData("gelu_pytorch_tanh", ActivationKind.GeluTanh)]
     [InlineData("gelu_fast", ActivationKind.GeluTanh)]
     [InlineData("relu", ActivationKind.Relu)]
-    public void Parse_Activation_MapsTheHubsName(string name, ActivationKind expected)
+    public void Parse_Activation_MapsTheHubsName(string name, object expected)
     {
         Assert.Equal(expected, Parse("llama", $$"""{"hidden_act":"{{name}}"}""").Activation);
         Assert.Equal(expected, Parse("gpt2", $$"""{"activation_function":"{{name}}"}""").Activation);
