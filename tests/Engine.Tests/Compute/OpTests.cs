@@ -137,7 +137,7 @@ public sealed class OpTests
         EmbeddingOp.Backward(ids, gradOutput, tokenSum, positionSum, 0, paddingId: 2, shape);
         Tensors.AssertClose(module.weight!.grad! + 1, tokenSum, Tolerance, "gradient of the tokens");
         Tensors.AssertClose(ones(7), tokenSum[2], 0, "gradient of the padding row");
-        Tensors.AssertClose(gradOutput.view(2, 8, 7).sum(0), positionSum, Tolerance, "gradient of the positions");
+        Tensors.AssertClose(gradOutput.view(2, 8, 7).sum(dim: 0), positionSum, Tolerance, "gradient of the positions");
     }
 
     [Theory]
