@@ -10,7 +10,7 @@ namespace Offload.Engine.Data;
 /// its field <c>text</c>. A document becomes its ids between the tokenizer's begin and end of text, where it has them. Documents are
 /// encoded on all cores and written in order, so the result does not depend on their number.
 /// </summary>
-public static class CorpusTokenizer
+internal static class CorpusTokenizer
 {
     // Text encoded at a time, for each core: enough to keep it busy, little enough to forget about.
     private const int CharsPerCore = 2 << 20;
@@ -93,7 +93,6 @@ public static class CorpusTokenizer
             }
 
             writer.Append(ids);
-            writer.NumDocuments += pieces[index].BeginsDocument ? 1 : 0;
         }
 
         pieces.Clear();

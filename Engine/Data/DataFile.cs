@@ -7,7 +7,7 @@ namespace Offload.Engine.Data;
 internal static class DataFile
 {
     /// <summary>Longest line, and longest text that cannot be cut: it is held in memory several times over.</summary>
-    public const int MaxTextBytes = 256 << 20;
+    public const int MaxTextBytes = 64 << 20;
 
     // Few system calls, little memory; larger ones read no faster.
     private const int BufferBytes = 256 << 10;

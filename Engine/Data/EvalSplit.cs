@@ -3,7 +3,7 @@ using Offload.Profiles;
 namespace Offload.Engine.Data;
 
 /// <summary>Sets sequences aside for evaluation, chosen by seed: the same for a seed, disjoint from training, together complete.</summary>
-public static class EvalSplit
+internal static class EvalSplit
 {
     /// <summary>Share of the sequences that is set aside where the user names none.</summary>
     public const double DefaultFraction = 0.05;

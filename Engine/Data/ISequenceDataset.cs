@@ -1,7 +1,7 @@
 namespace Offload.Engine.Data;
 
 /// <summary>Token sequences of one length, read by index. Safe for concurrent use.</summary>
-public interface ISequenceDataset
+internal interface ISequenceDataset
 {
     /// <summary>Label of a position that the loss does not count.</summary>
     const int IgnoredLabel = -100;

@@ -7,7 +7,7 @@ namespace Offload.Engine.Data;
 /// The documents of a token file, one after the other, cut into sequences of one length. The last is padded; a single token left over
 /// makes none, as it would have nothing to predict. Labels are shifted: position t's is the id at t + 1 of the same sequence.
 /// </summary>
-public sealed class PackedDataset : ISequenceDataset
+internal sealed class PackedDataset : ISequenceDataset
 {
     private readonly TokenStore _tokens;
     private readonly int _paddingId;

@@ -5,7 +5,7 @@ namespace Offload.Engine.Data;
 /// (number of sequences, seed, position), in O(1) memory, the same in every version, so that a position is all that a resume needs. Safe
 /// for concurrent use.
 /// </summary>
-public sealed class SequenceOrder
+internal sealed class SequenceOrder
 {
     private const ulong ShufflePurpose = 0x73687566666C65; // "shuffle"
 

@@ -3,16 +3,17 @@ using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Offload.Storage;
+using Offload.Storage.Files;
 
 namespace Offload.Engine.Data;
 
 /// <summary>
 /// A file of token ids, read at any place. Layout, little-endian: magic "OFLTOKEN", int32 version, int32 zero, int64 number of tokens,
-/// int64 number of documents, uint64 XxHash3 of the ids' bytes, then the ids as int32. Owns the open file; safe for concurrent reads.
+/// uint64 XxHash3 of the ids' bytes, then the ids as int32. Owns the open file; safe for concurrent reads.
 /// </summary>
-public sealed class TokenStore : IDisposable
+internal sealed class TokenStore : IDisposable
 {
-    internal const int HeaderBytes = 40;
+    internal const int HeaderBytes = 32;
     internal const int Version = 1;
 
     private readonly string _path;
@@ -23,15 +24,11 @@ public sealed class TokenStore : IDisposable
         _path = path;
         _file = file;
         NumTokens = BinaryPrimitives.ReadInt64LittleEndian(header[16..]);
-        NumDocuments = BinaryPrimitives.ReadInt64LittleEndian(header[24..]);
-        ContentHash = BinaryPrimitives.ReadUInt64LittleEndian(header[32..]);
+        ContentHash = BinaryPrimitives.ReadUInt64LittleEndian(header[24..]);
     }
 
     /// <summary>Number of token ids.</summary>
     public long NumTokens { get; }
-
-    /// <summary>Number of documents that they came from.</summary>
-    public long NumDocuments { get; }
 
     /// <summary>XxHash3 of the ids: tells whether a resumed run sees the same data.</summary>
     public ulong ContentHash { get; }
@@ -40,43 +37,37 @@ public sealed class TokenStore : IDisposable
 
     /// <summary>Opens a token file that was completed.</summary>
     /// <param name="path">The file.</param>
+    /// <exception cref="UnreadableInputException">There is no such file, or reading it is not permitted.</exception>
     /// <exception cref="StorageException">It cannot be read.</exception>
     /// <exception cref="StoreMismatchException">It is no token file, of another version, or truncated.</exception>
     public static TokenStore Open(string path)
     {
-        SafeFileHandle? file = null;
+        SafeFileHandle file = InputFile.Open(path);
         try
         {
-            file = File.OpenHandle(path, options: FileOptions.RandomAccess);
-            Span<byte> header = stackalloc byte[HeaderBytes];
-            if (RandomAccess.Read(file, header, 0) < HeaderBytes || !header.StartsWith(Magic))
+            long length = InputFile.Length(path, file);
+            byte[] header = new byte[HeaderBytes];
+            InputFile.ReadExactly(path, file, 0, header.AsSpan(0, (int)Math.Min(length, HeaderBytes)));
+            if (length < HeaderBytes || !header.AsSpan().StartsWith(Magic))
             {
                 throw Mismatch(path, "not a token file");
             }
 
-            int version = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
+            int version = BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(8));
             if (version != Version)
             {
                 throw Mismatch(path, $"expected version {Version}, found {version}");
             }
 
             var store = new TokenStore(path, file, header);
-            long length = RandomAccess.GetLength(file);
-            if (store.NumTokens < 0 || store.NumTokens != (length - HeaderBytes) / sizeof(int) || (length - HeaderBytes) % sizeof(int) != 0)
-            {
-                throw Mismatch(path, $"expected {store.NumTokens} tokens of {sizeof(int)} bytes after {HeaderBytes} bytes of header, found a file of {length} bytes");
-            }
-
-            file = null; // the store's now
-            return store;
+            return store.NumTokens >= 0 && store.NumTokens == (length - HeaderBytes) / sizeof(int) && (length - HeaderBytes) % sizeof(int) == 0
+                ? store
+                : throw Mismatch(path, $"expected {store.NumTokens} tokens of {sizeof(int)} bytes after {HeaderBytes} bytes of header, found a file of {length} bytes");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch
         {
-            throw new StorageException(path, "open the token file", e.Message, cause: e);
-        }
-        finally
-        {
-            file?.Dispose();
+            file.Dispose();
+            throw;
         }
     }
 
@@ -88,26 +79,7 @@ public sealed class TokenStore : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstToken);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstToken, NumTokens - destination.Length);
-        Span<byte> bytes = MemoryMarshal.AsBytes(destination);
-        long offset = HeaderBytes + (firstToken * sizeof(int));
-        try
-        {
-            while (!bytes.IsEmpty)
-            {
-                int read = RandomAccess.Read(_file, bytes, offset);
-                if (read == 0)
-                {
-                    throw new StorageException(_path, $"read {bytes.Length} bytes at offset {offset}", "the file ends before");
-                }
-
-                bytes = bytes[read..];
-                offset += read;
-            }
-        }
-        catch (IOException e)
-        {
-            throw new StorageException(_path, $"read {bytes.Length} bytes at offset {offset}", e.Message, cause: e);
-        }
+        InputFile.ReadExactly(_path, _file, HeaderBytes + (firstToken * sizeof(int)), MemoryMarshal.AsBytes(destination));
     }
 
     /// <summary>Reads all ids and compares their hash with the header's.</summary>

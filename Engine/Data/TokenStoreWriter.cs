@@ -2,49 +2,43 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Offload.Storage;
+using Offload.Storage.Files;
 
 namespace Offload.Engine.Data;
 
 /// <summary>
-/// Writes a token file from front to back. It grows under a temporary name and takes its own in <see cref="Complete"/>; if that is not
-/// reached, nothing is left behind. For one thread.
+/// Writes a token file from front to back. It gets its name, durable, in <see cref="Complete"/>; if that is not reached, nothing is left
+/// behind. For one thread.
 /// </summary>
 internal sealed class TokenStoreWriter : IDisposable
 {
     private const int BufferedTokens = 64 << 10;
 
-    private readonly string _path;
-    private readonly string _partialPath;
-    private readonly FileStream _file;
+    private readonly AtomicFile _file;
     private readonly int[] _buffer = new int[BufferedTokens];
     private readonly XxHash3 _hash = new();
     private int _numBuffered;
-    private bool _isComplete;
+    private long _endBytes = TokenStore.HeaderBytes;
 
     /// <param name="path">The file to make; its folder is made if missing, a file of that name is replaced.</param>
     /// <exception cref="StorageException">It cannot be made.</exception>
     public TokenStoreWriter(string path)
     {
-        _path = path;
-        _partialPath = path + ".partial";
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            _file = new FileStream(_partialPath, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 });
+            Directory.CreateDirectory(folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StorageException(_partialPath, "create the token file", e.Message, cause: e);
+            throw new StorageException(folder, "create the token file's folder", e.Message, cause: e);
         }
 
-        Write(new byte[TokenStore.HeaderBytes]);
+        _file = new AtomicFile(path);
     }
 
     /// <summary>Tokens appended so far.</summary>
     public long NumTokens { get; private set; }
-
-    /// <summary>Documents begun so far.</summary>
-    public long NumDocuments { get; set; }
 
     /// <exception cref="StorageException">Writing fails.</exception>
     public void Append(ReadOnlySpan<int> tokens)
@@ -72,51 +66,20 @@ internal sealed class TokenStoreWriter : IDisposable
         TokenStore.Magic.CopyTo(header);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), TokenStore.Version);
         BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(16), NumTokens);
-        BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(24), NumDocuments);
-        BinaryPrimitives.WriteUInt64LittleEndian(header.AsSpan(32), _hash.GetCurrentHashAsUInt64());
-        _file.Position = 0;
-        Write(header);
-        try
-        {
-            _file.Dispose();
-            File.Move(_partialPath, _path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new StorageException(_path, "complete the token file", e.Message, cause: e);
-        }
-
-        _isComplete = true;
+        BinaryPrimitives.WriteUInt64LittleEndian(header.AsSpan(24), _hash.GetCurrentHashAsUInt64());
+        _file.WriteAt(0, header);
+        _file.Commit();
     }
 
-    public void Dispose()
-    {
-        _file.Dispose();
-        if (!_isComplete)
-        {
-            File.Delete(_partialPath);
-        }
-    }
+    public void Dispose() => _file.Dispose();
 
     private void Flush()
     {
         // Little-endian like every machine that this runs on.
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(_buffer.AsSpan(0, _numBuffered));
         _hash.Append(bytes);
-        Write(bytes);
+        _file.WriteAt(_endBytes, bytes);
+        _endBytes += bytes.Length;
         _numBuffered = 0;
-    }
-
-    private void Write(ReadOnlySpan<byte> bytes)
-    {
-        long offset = _file.Position;
-        try
-        {
-            _file.Write(bytes);
-        }
-        catch (IOException e)
-        {
-            throw new StorageException(_partialPath, $"write {bytes.Length} bytes at offset {offset}", e.Message, "the token file takes 4 bytes a token; free disk space or name another folder", e);
-        }
     }
 }

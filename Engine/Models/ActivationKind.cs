@@ -1,7 +1,7 @@
 namespace Offload.Engine.Models;
 
 /// <summary>Activation function of the MLP.</summary>
-public enum ActivationKind
+internal enum ActivationKind
 {
     /// <summary>x * sigmoid(x).</summary>
     Silu,

@@ -1,12 +1,10 @@
-using Offload.Storage;
-
 namespace Offload.Engine.Models;
 
 /// <summary>
 /// What a decoder-only language model is made of, independent of its family: the meaning of a Hub <c>config.json</c> in its
 /// old or new spelling. Sizes are in elements.
 /// </summary>
-public sealed record DecoderConfig
+internal sealed record DecoderConfig
 {
     /// <summary><c>model_type</c> of the Hub: gpt2, llama, mistral, qwen2, qwen3 or opt.</summary>
     public required string ModelType { get; init; }
@@ -82,9 +80,6 @@ public sealed record DecoderConfig
 
     /// <summary>The largest dropout probability that the config names. Off in training unless asked for; reported.</summary>
     public double Dropout { get; init; }
-
-    /// <summary>Element type that the config names for its checkpoint; null if it names none. The checkpoint has the last word.</summary>
-    public ElementType? StoredType { get; init; }
 
     /// <summary>Id that begins a text; null if there is none or it is outside the vocabulary.</summary>
     public int? BeginOfTextId { get; init; }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Offload.Storage;
 
@@ -9,13 +10,15 @@ namespace Offload.Engine.Models;
 /// supported is refused by the field's name; keys that do not are ignored. Absent keys mean what they mean to transformers
 /// (<c>configuration_*.py</c> of each family), except that the sizes of the network must be present.
 /// </summary>
-public static class HubConfig
+internal static class HubConfig
 {
     /// <summary>The file's name in a model's folder.</summary>
     public const string FileName = "config.json";
 
     // A config is a few KiB; whoever names a weights file here should not have it read into memory.
     private const long MaxSizeBytes = 16L << 20;
+
+    private const double MaxParameters = 1e15;
 
     /// <summary>The values of <c>model_type</c> that <see cref="Load"/> understands.</summary>
     public static IReadOnlyList<string> SupportedModelTypes { get; } = ["gpt2", "llama", "mistral", "opt", "qwen2", "qwen3"];
@@ -93,7 +96,7 @@ public static class HubConfig
 
         var fields = new HubConfigFields(root, where);
         string modelType = fields.String("model_type");
-        return modelType switch
+        DecoderConfig config = modelType switch
         {
             "gpt2" => HubConfigFamilies.Gpt2(fields),
             "llama" => HubConfigFamilies.Llama(fields),
@@ -104,6 +107,8 @@ public static class HubConfig
             _ when HasSparseExperts(modelType, fields) => throw fields.Unsupported("model_type", "sparse experts are not supported yet; supported: " + string.Join(", ", SupportedModelTypes)),
             _ => throw fields.Unsupported("model_type", "supported: " + string.Join(", ", SupportedModelTypes)),
         };
+        RequirePossibleSize(config, where);
+        return config;
     }
 
     /// <summary>Why a folder's model cannot be run though its config.json is well formed: its family is not supported. Null: it is, or the file is another's to refuse.</summary>
@@ -119,6 +124,21 @@ public static class HubConfig
         catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Keeps every count of parameters, and of bytes for them, within 63 bits.</summary>
+    private static void RequirePossibleSize(DecoderConfig config, string where)
+    {
+        double attentionWidth = ((double)config.NumHeads + config.NumKeyValueHeads) * config.HeadSize;
+        double perLayer = config.HiddenSize * ((2 * attentionWidth) + (3.0 * config.IntermediateSize));
+        double all = (config.NumLayers * perLayer) + (config.HiddenSize * ((2.0 * config.VocabularySize) + config.MaxPositions));
+        if (all > MaxParameters)
+        {
+            throw new UnreadableInputException(
+                where,
+                string.Create(CultureInfo.InvariantCulture, $"the numbers of layers and heads and the hidden, intermediate, head and vocabulary sizes make {all:0.0e0} parameters; at most {MaxParameters:0.0e0} are supported"),
+                "fetch the model's config.json again");
         }
     }
 

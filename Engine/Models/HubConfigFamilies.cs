@@ -1,5 +1,3 @@
-using Offload.Storage;
-
 namespace Offload.Engine.Models;
 
 /// <summary>
@@ -25,7 +23,7 @@ internal static class HubConfigFamilies
             ModelType = "gpt2",
             VocabularySize = vocabularySize,
             HiddenSize = hiddenSize,
-            NumLayers = fields.Size("n_layer"),
+            NumLayers = fields.LayerCount("n_layer"),
             NumHeads = numHeads,
             NumKeyValueHeads = numHeads,
             HeadSize = HeadSize(fields, "n_embd", hiddenSize, "n_head", numHeads),
@@ -41,7 +39,6 @@ internal static class HubConfigFamilies
             MlpBias = true,
             TiedEmbeddings = fields.Flag("tie_word_embeddings", absent: true),
             Dropout = Math.Max(fields.Probability("resid_pdrop", 0.1), Math.Max(fields.Probability("embd_pdrop", 0.1), fields.Probability("attn_pdrop", 0.1))),
-            StoredType = StoredType(fields),
             BeginOfTextId = BeginOfText(fields, 50256, vocabularySize),
             EndOfTextIds = EndOfText(fields, 50256, vocabularySize),
         };
@@ -67,7 +64,7 @@ internal static class HubConfigFamilies
             ModelType = "opt",
             VocabularySize = vocabularySize,
             HiddenSize = hiddenSize,
-            NumLayers = fields.Size("num_hidden_layers"),
+            NumLayers = fields.LayerCount("num_hidden_layers"),
             NumHeads = numHeads,
             NumKeyValueHeads = numHeads,
             HeadSize = HeadSize(fields, "hidden_size", hiddenSize, "num_attention_heads", numHeads),
@@ -85,7 +82,6 @@ internal static class HubConfigFamilies
             FinalNorm = !fields.Flag("_remove_final_layer_norm", absent: false),
             TiedEmbeddings = fields.Flag("tie_word_embeddings", absent: true),
             Dropout = Math.Max(fields.Probability("dropout", 0.1), fields.Probability("attention_dropout", 0)),
-            StoredType = StoredType(fields),
             BeginOfTextId = BeginOfText(fields, 2, vocabularySize),
             EndOfTextIds = EndOfText(fields, 2, vocabularySize),
         };
@@ -155,7 +151,7 @@ internal static class HubConfigFamilies
             ModelType = modelType,
             VocabularySize = vocabularySize,
             HiddenSize = hiddenSize,
-            NumLayers = fields.Size("num_hidden_layers"),
+            NumLayers = fields.LayerCount("num_hidden_layers"),
             NumHeads = numHeads,
             NumKeyValueHeads = numKeyValueHeads,
             HeadSize = headSize,
@@ -171,7 +167,6 @@ internal static class HubConfigFamilies
             MlpBias = false,
             TiedEmbeddings = fields.Flag("tie_word_embeddings", absent: false),
             Dropout = fields.Probability("attention_dropout", 0),
-            StoredType = StoredType(fields),
             BeginOfTextId = BeginOfText(fields, beginOfText, vocabularySize),
             PaddingId = Padding(fields, absent: null, vocabularySize),
             EndOfTextIds = EndOfText(fields, endOfText, vocabularySize),
@@ -210,20 +205,6 @@ internal static class HubConfigFamilies
         "relu" => ActivationKind.Relu,
         _ => throw fields.Unsupported(name, "supported: silu, swish, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu"),
     };
-
-    private static ElementType? StoredType(HubConfigFields fields)
-    {
-        string name = fields.Has("dtype") ? "dtype" : "torch_dtype";
-        return fields.OptionalString(name) switch
-        {
-            null => null,
-            "float32" => ElementType.F32,
-            "float16" => ElementType.F16,
-            "bfloat16" => ElementType.BF16,
-            "float64" => ElementType.F64,
-            _ => throw fields.Unsupported(name, "supported: float32, float16, bfloat16, float64"),
-        };
-    }
 
     // Ids outside the vocabulary are dropped: small models often keep the ids of the large one they imitate (gpt2's 50256).
     private static int? BeginOfText(HubConfigFields fields, int? absent, int vocabularySize) =>

@@ -13,10 +13,13 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
 
     // Keeps 4 * size and row counts within 31 bits; no real model comes near.
     private const int MaxSize = 1 << 28;
+
+    // Each layer is laid out on its own; the deepest models have a few hundred.
+    private const int MaxLayers = 10_000;
     private const int MaxShownLength = 60;
 
     /// <summary>The names of the fields that are present, null ones included.</summary>
-    public IEnumerable<string> Names => values.EnumerateObject().Select(property => property.Name);
+    public IEnumerable<string> Names => Decoded("", () => values.EnumerateObject().Select(property => property.Name).ToArray());
 
     /// <summary>The value and kind, short enough for a line: <c>"yarn"</c>, <c>12.5</c>, <c>an array</c>.</summary>
     public static string Describe(JsonElement value) => value.ValueKind switch
@@ -33,7 +36,7 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
 
     public string? OptionalString(string name) =>
         Find(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : value.ValueKind == JsonValueKind.String ? Decoded(name, value.GetString)
         : throw Wrong(name, value, "a string");
 
     /// <summary>A positive whole number that must be there.</summary>
@@ -41,10 +44,10 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
 
     public int Size(string name, int absent) => OptionalSize(name) ?? absent;
 
-    public int? OptionalSize(string name) =>
-        Find(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size is > 0 and <= MaxSize ? size
-        : throw Wrong(name, value, $"a positive whole number, at most {MaxSize}");
+    public int? OptionalSize(string name) => OptionalSize(name, MaxSize);
+
+    /// <summary>The number of layers, which must be there.</summary>
+    public int LayerCount(string name) => OptionalSize(name, MaxLayers) ?? throw Missing(name, "a positive whole number");
 
     /// <summary>A whole number of at least zero.</summary>
     public int Count(string name, int absent) =>
@@ -78,14 +81,14 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
     /// <summary>The elements of an array of strings; null if absent.</summary>
     public IReadOnlyList<string>? Strings(string name) =>
         Find(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) ? [.. value.EnumerateArray().Select(item => item.GetString()!)]
+        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) ? Decoded<string[]>(name, () => [.. value.EnumerateArray().Select(item => item.GetString()!)])
         : throw Wrong(name, value, "an array of strings");
 
     /// <summary>Token ids: a whole number or an array of them; absent where neither key nor default is there.</summary>
     public IReadOnlyList<int> TokenIds(string name, int? absent)
     {
         // Null says "none", unlike an absent key, which stands for the family's default.
-        if (!values.TryGetProperty(name, out JsonElement value))
+        if (Property(name) is not { } value)
         {
             return absent is { } id ? [id] : [];
         }
@@ -117,6 +120,11 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
     private static double? Number(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) ? number : null;
 
+    private int? OptionalSize(string name, int max) =>
+        Find(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size > 0 && size <= max ? size
+        : throw Wrong(name, value, $"a positive whole number, at most {max}");
+
     private double? OptionalPositive(string name) =>
         Find(name) is not { } value ? null
         : Number(value) is { } number and > 0 ? number
@@ -126,7 +134,22 @@ internal sealed class HubConfigFields(JsonElement values, string where, string p
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int id) ? id : throw Wrong(name, value, "a token id or an array of them");
 
     private JsonElement? Find(string name) =>
-        values.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        Property(name) is { ValueKind: not JsonValueKind.Null } value ? value : null;
+
+    private JsonElement? Property(string name) => Decoded<JsonElement?>(name, () => values.TryGetProperty(name, out JsonElement value) ? value : null);
+
+    /// <summary>Half a surrogate pair is valid JSON, but no text: .NET says so only when the string is taken out.</summary>
+    private T Decoded<T>(string name, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new UnreadableInputException($"{where}: {prefix}{name}", "a string has half a surrogate pair", Hint, error);
+        }
+    }
 
     private UnreadableInputException Missing(string name, string expected) =>
         new($"{where}: {prefix}{name}", $"missing; expected {expected}", Hint);

@@ -3,7 +3,7 @@ using Offload.Storage;
 namespace Offload.Engine.Models;
 
 /// <summary>A model as a list of units, each an ordered list of Hub tensors: what is loaded, swapped, updated and exported.</summary>
-public sealed class ModelLayout
+internal sealed class ModelLayout
 {
     private ModelLayout(DecoderConfig config)
     {

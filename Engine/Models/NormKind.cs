@@ -1,7 +1,7 @@
 namespace Offload.Engine.Models;
 
 /// <summary>Normalisation of a decoder layer.</summary>
-public enum NormKind
+internal enum NormKind
 {
     /// <summary>x / rms(x) * weight.</summary>
     RmsNorm,

@@ -5,7 +5,7 @@ namespace Offload.Engine.Models;
 /// <param name="Shape">Hub shape.</param>
 /// <param name="Offset">First element within the unit.</param>
 /// <param name="IsMatrix">Two dimensions: weight decay applies by default.</param>
-public sealed record ParameterInfo(string Name, IReadOnlyList<long> Shape, long Offset, bool IsMatrix)
+internal sealed record ParameterInfo(string Name, IReadOnlyList<long> Shape, long Offset, bool IsMatrix)
 {
     /// <summary>Number of elements.</summary>
     public long Count { get; } = Shape.Aggregate(1L, (product, size) => checked(product * size));

@@ -7,7 +7,7 @@ namespace Offload.Engine.Models;
 /// <param name="LowFrequencyFactor">Llama3 only.</param>
 /// <param name="HighFrequencyFactor">Llama3 only.</param>
 /// <param name="OriginalMaxPositions">Llama3 only: positions before stretching.</param>
-public sealed record RopeConfig(
+internal sealed record RopeConfig(
     RopeKind Kind,
     double Theta,
     double Factor = 1,

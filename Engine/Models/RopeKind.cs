@@ -1,7 +1,7 @@
 namespace Offload.Engine.Models;
 
 /// <summary>Kind of rotary frequencies.</summary>
-public enum RopeKind
+internal enum RopeKind
 {
     /// <summary>theta^(-2i/d).</summary>
     Default,

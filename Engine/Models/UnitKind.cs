@@ -1,7 +1,7 @@
 namespace Offload.Engine.Models;
 
 /// <summary>What a unit computes.</summary>
-public enum UnitKind
+internal enum UnitKind
 {
     /// <summary>Token embedding, with learned positions where the model has them.</summary>
     Embedding,

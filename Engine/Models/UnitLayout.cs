@@ -5,7 +5,7 @@ namespace Offload.Engine.Models;
 /// <param name="Name">"embedding", "layer 7", "head".</param>
 /// <param name="Kind">What it computes.</param>
 /// <param name="Parameters">Its tensors in ascending <see cref="ParameterInfo.Offset"/>, without gaps.</param>
-public sealed record UnitLayout(int Index, string Name, UnitKind Kind, IReadOnlyList<ParameterInfo> Parameters)
+internal sealed record UnitLayout(int Index, string Name, UnitKind Kind, IReadOnlyList<ParameterInfo> Parameters)
 {
     /// <summary>Number of elements.</summary>
     public long Count { get; } = Parameters.Sum(parameter => parameter.Count);

@@ -7,7 +7,7 @@ namespace Offload.Engine.Optimizers;
 /// AdamW in one pass over the arrays: gradient in; high and low halves of the master weights and both moments in and out. The widest
 /// vectors in hardware are used; every width gives the bits of <see cref="AdamWReference"/>. Stateless: any thread, on disjoint ranges.
 /// </summary>
-public static unsafe class AdamWKernel
+internal static unsafe class AdamWKernel
 {
     /// <summary>Updates <paramref name="count"/> parameters on the calling thread.</summary>
     /// <param name="step">The step's constants.</param>

@@ -6,7 +6,7 @@ namespace Offload.Engine.Optimizers;
 /// What of AdamW stays the same over a run (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2). Defaults are PyTorch's. The learning rate is
 /// given at each step: a schedule sets it. Immutable: any thread.
 /// </summary>
-public sealed record AdamWOptions
+internal sealed record AdamWOptions
 {
     /// <param name="beta1">Decay of the first moment, in [0, 1).</param>
     /// <param name="beta2">Decay of the second moment, in [0, 1).</param>

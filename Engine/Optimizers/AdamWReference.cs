@@ -7,7 +7,7 @@ namespace Offload.Engine.Optimizers;
 /// AdamW one parameter at a time: the written list of operations of docs/numerics.md, in code. The vector kernels give its bits; it also
 /// does their remainders. Stateless: any thread.
 /// </summary>
-public static unsafe class AdamWReference
+internal static unsafe class AdamWReference
 {
     /// <summary>The one NaN that weights and moments can be.</summary>
     private static readonly float CanonicalNaN = BitConverter.UInt32BitsToSingle(SplitMaster.CanonicalNaNBits);

@@ -8,7 +8,7 @@ namespace Offload.Engine.Optimizers;
 /// <param name="weightLow">Low halves of the master weights. [count]</param>
 /// <param name="firstMoment">float32. [count]</param>
 /// <param name="secondMoment">float32. [count]</param>
-public readonly unsafe struct AdamWStates(ushort* weightHigh, short* weightLow, float* firstMoment, float* secondMoment)
+internal readonly unsafe struct AdamWStates(ushort* weightHigh, short* weightLow, float* firstMoment, float* secondMoment)
 {
     /// <summary>bfloat16 weights: the high halves of the master weights.</summary>
     public ushort* WeightHigh { get; } = weightHigh;

@@ -6,7 +6,7 @@ namespace Offload.Engine.Optimizers;
 /// The float32 constants of one AdamW step, each computed in float64 with IEEE operations only (no library pow, whose last bit varies
 /// between platforms) and rounded once: docs/numerics.md. The same for every parameter and every kernel. Immutable: any thread.
 /// </summary>
-public readonly record struct AdamWStep
+internal readonly record struct AdamWStep
 {
     /// <param name="options">What stays the same over the run.</param>
     /// <param name="learningRate">Of this step; finite, 0 or more.</param>

@@ -10,7 +10,7 @@ namespace Offload.Engine.Optimizers;
 /// steady state. One call at a time; the threads are the caller's.
 /// </summary>
 /// <param name="threads">Who does the work; not disposed here.</param>
-public sealed class GradientNorm(ParallelRanges threads) : IRangeWork
+internal sealed class GradientNorm(ParallelRanges threads) : IRangeWork
 {
     /// <summary>Gradients in a block, a part of the definition of the sum. A unit given in pieces must be cut at multiples of it.</summary>
     public const int BlockElements = 1 << 16;

@@ -6,7 +6,7 @@ namespace Offload.Engine.Optimizers;
 /// Where a run of gradients lies, bfloat16 or float32. Only an address: the memory is the caller's and must stay where it is (native or
 /// pinned) while a kernel runs.
 /// </summary>
-public readonly unsafe struct GradientPointer
+internal readonly unsafe struct GradientPointer
 {
     private GradientPointer(void* address, ElementType elementType)
     {

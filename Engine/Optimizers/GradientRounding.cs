@@ -8,7 +8,7 @@ namespace Offload.Engine.Optimizers;
 /// nothing. One call at a time; the threads are the caller's.
 /// </summary>
 /// <param name="threads">Who does the work; not disposed here.</param>
-public sealed unsafe class GradientRounding(ParallelRanges threads) : IRangeWork
+internal sealed unsafe class GradientRounding(ParallelRanges threads) : IRangeWork
 {
     private const int BlockElements = 1 << 16;
 

@@ -7,7 +7,7 @@ namespace Offload.Engine.Optimizers;
 /// One call at a time; the threads are the caller's.
 /// </summary>
 /// <param name="threads">Who does the work; not disposed here.</param>
-public sealed class ParallelAdamW(ParallelRanges threads) : IRangeWork
+internal sealed class ParallelAdamW(ParallelRanges threads) : IRangeWork
 {
     /// <summary>
     /// Parameters in a block: 1.7 MB of traffic, about 0.1 ms, so that claiming a block is nothing and the last one is not waited for long.

@@ -1,7 +1,7 @@
 namespace Offload.Engine.Parallelism;
 
 /// <summary>Work on a range of elements, done block by block by <see cref="ParallelRanges"/>.</summary>
-public interface IRangeWork
+internal interface IRangeWork
 {
     /// <summary>Does one block. Called from several threads at a time, with different blocks, in no fixed order.</summary>
     /// <param name="blockIndex">Number of the block; <paramref name="start"/> / block size.</param>

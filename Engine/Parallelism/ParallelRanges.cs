@@ -10,7 +10,7 @@ namespace Offload.Engine.Parallelism;
 /// <remarks>
 /// Dedicated threads and not the thread pool: the pool also serves I/O completions and timers, and gives no bound on who waits for whom.
 /// </remarks>
-public sealed class ParallelRanges : IDisposable
+internal sealed class ParallelRanges : IDisposable
 {
     private readonly Lock _oneRun = new();
     private readonly SemaphoreSlim _start = new(0);

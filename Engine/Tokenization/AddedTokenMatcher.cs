@@ -17,6 +17,7 @@ internal sealed class AddedTokenMatcher
     /// <param name="form">The form in which a token is looked for.</param>
     public AddedTokenMatcher(IEnumerable<AddedToken> tokens, Func<string, string> form)
     {
+        var forms = new HashSet<string>(StringComparer.Ordinal);
         foreach (AddedToken token in tokens)
         {
             string text = form(token.Content);
@@ -25,7 +26,7 @@ internal sealed class AddedTokenMatcher
                 _byFirst[text[0]] = list = [];
             }
 
-            if (!list.Exists(other => other.Text == text))
+            if (forms.Add(text))
             {
                 list.Add((text, token));
             }

@@ -56,9 +56,16 @@ internal static class ByteLevelReader
             throw model.Error($"the type '{type}' is not supported; supported here: BPE", "Models with byte-level BPE, as GPT-2, Llama 3 and Qwen have, can be used.");
         }
 
-        Refuse(model.Optional("dropout"), part => part.Kind == JsonValueKind.Number && part.Found is "0" or "0.0");
+        RequirePlainMerges(model);
         Refuse(model.Optional("byte_fallback"), part => !part.Flag(), "With byte fallback the model's tokenizer.model is needed beside it.");
         Refuse(model.Optional("fuse_unk"), part => !part.Flag());
+    }
+
+    /// <summary>Refuses what changes how a BPE merges.</summary>
+    /// <exception cref="UnreadableInputException">Dropout, or marks at the pieces' ends.</exception>
+    public static void RequirePlainMerges(JsonPart model)
+    {
+        Refuse(model.Optional("dropout"), part => part.Kind == JsonValueKind.Number && part.Found is "0" or "0.0");
         Refuse(model.Optional("continuing_subword_prefix"), part => part.Text().Length == 0);
         Refuse(model.Optional("end_of_word_suffix"), part => part.Text().Length == 0);
     }
@@ -101,7 +108,9 @@ internal static class ByteLevelReader
             : throw part.Error($"{missing.Count} of the 243 bytes of UTF-8 have no token, the first being 0x{missing[0]:X2}", "The vocabulary may be truncated, or not byte-level.");
     }
 
-    private static List<(string Left, string Right)> ReadMerges(JsonPart part, Dictionary<string, int> vocabulary)
+    /// <summary>The merges, best first, each once.</summary>
+    /// <exception cref="UnreadableInputException">One is malformed, or of tokens that are not in the vocabulary.</exception>
+    public static List<(string Left, string Right)> ReadMerges(JsonPart part, Dictionary<string, int> vocabulary)
     {
         var merges = new List<(string Left, string Right)>();
         foreach (JsonPart item in part.Items())
@@ -174,6 +183,8 @@ internal static class ByteLevelReader
             return added;
         }
 
+        var contents = new HashSet<string>(StringComparer.Ordinal);
+        var vocabularyIds = new HashSet<int>(vocabulary.Values);
         int largest = -1;
         foreach (JsonPart item in part.Value.Items())
         {
@@ -183,7 +194,7 @@ internal static class ByteLevelReader
                 continue; // the library ignores it
             }
 
-            if (added.Exists(other => other.Content == token.Content))
+            if (!contents.Add(token.Content))
             {
                 throw item.Error($"'{token.Content}' is added twice");
             }
@@ -196,7 +207,7 @@ internal static class ByteLevelReader
                 throw item.Required("id").Error($"'{token.Content}' has the id {token.Id}, expected {expected}", "The file may have been edited by hand.");
             }
 
-            if (!inVocabulary && vocabulary.ContainsValue(token.Id))
+            if (!inVocabulary && vocabularyIds.Contains(token.Id))
             {
                 throw item.Required("id").Error($"the id {token.Id} of '{token.Content}' is also that of a token of the vocabulary");
             }

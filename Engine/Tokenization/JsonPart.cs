@@ -1,12 +1,16 @@
 using System.Text.Json;
 using System.Text.Unicode;
 using Offload.Storage;
+using Offload.Storage.Files;
 
 namespace Offload.Engine.Tokenization;
 
 /// <summary>One value in a JSON file together with where it stands, so that every complaint names the file and the path.</summary>
 internal readonly struct JsonPart
 {
+    /// <summary>The largest tokenizer.json files have some 35 MB.</summary>
+    public const int MaxFileBytes = 256 << 20;
+
     private readonly JsonElement _element;
 
     private JsonPart(string file, string path, JsonElement element)
@@ -26,16 +30,7 @@ internal readonly struct JsonPart
     /// <exception cref="UnreadableInputException">The file cannot be read, or is not one JSON object.</exception>
     public static JsonPart Load(string file)
     {
-        byte[] bytes;
-        try
-        {
-            bytes = System.IO.File.ReadAllBytes(file);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new UnreadableInputException(file, $"cannot be read: {error.Message}", cause: error);
-        }
-
+        byte[] bytes = InputFile.ReadAll(file, MaxFileBytes);
         if (!Utf8.IsValid(bytes))
         {
             throw new UnreadableInputException(file, "is not UTF-8 text, so not JSON", "Download the file again.");
@@ -58,14 +53,23 @@ internal readonly struct JsonPart
         }
     }
 
-    public UnreadableInputException Error(string problem, string? hint = null) =>
-        new(Path.Length == 0 ? File : $"{File}: {Path}", problem, hint);
+    /// <summary>File and path, as messages name them.</summary>
+    public string Where => Path.Length == 0 ? File : $"{File}: {Path}";
+
+    public UnreadableInputException Error(string problem, string? hint = null) => new(Where, problem, hint);
 
     /// <summary>The named member; null where it is missing or JSON null.</summary>
     public JsonPart? Optional(string name)
     {
         Expect(JsonValueKind.Object, "an object");
-        return _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? At(name, value) : null;
+        try
+        {
+            return _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? At(name, value) : null;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Error("has a name with half a surrogate pair");
+        }
     }
 
     public JsonPart Required(string name) =>

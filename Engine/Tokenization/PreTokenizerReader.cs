@@ -6,6 +6,9 @@ internal sealed class PreTokenizerReader
     /// <summary>What ByteLevel splits by unless told not to (GPT-2's encoder.py).</summary>
     public const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
+    // Real tokenizers have up to five; each step is one more level of recursion and one more pass over the text.
+    private const int MaxSteps = 16;
+
     // Patterns that always cut after a line break that stands between two characters that are no white space, and whose pieces before
     // and after do not depend on what lies beyond the cut: no look-behind, and no piece goes on past a line break but with \r or \n.
     private static readonly HashSet<string> LineSafePatterns =
@@ -51,6 +54,11 @@ internal sealed class PreTokenizerReader
             throw part.Error("a part after ByteLevel is not supported");
         }
 
+        if (_steps.Count >= MaxSteps)
+        {
+            throw part.Error($"more than {MaxSteps} steps are not supported");
+        }
+
         ByteLevelReader.RequireType(part, "ByteLevel", "Split", "Digits", "Sequence");
         switch (part.Text("type"))
         {
@@ -67,7 +75,7 @@ internal sealed class PreTokenizerReader
             case "Digits":
                 // Rust's char::is_numeric is the general category N.
                 bool individual = part.Required("individual_digits").Flag();
-                _steps.Add(new SplitRegex(individual ? @"\p{N}" : @"\p{N}+"));
+                _steps.Add(new SplitRegex(individual ? @"\p{N}" : @"\p{N}+", part.Where));
                 break;
             default:
                 if (part.Required("add_prefix_space").Flag())
@@ -78,7 +86,7 @@ internal sealed class PreTokenizerReader
 
                 if (part.Flag("use_regex", whenMissing: true))
                 {
-                    _steps.Add(new SplitRegex(Gpt2Pattern));
+                    _steps.Add(new SplitRegex(Gpt2Pattern, part.Where));
                     _hasLineSafe = true;
                 }
 
@@ -103,7 +111,7 @@ internal sealed class PreTokenizerReader
 
         try
         {
-            _steps.Add(new SplitRegex(pattern.Text()));
+            _steps.Add(new SplitRegex(pattern.Text(), pattern.Where));
         }
         catch (FormatException error)
         {

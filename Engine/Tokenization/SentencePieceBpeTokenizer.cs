@@ -4,11 +4,15 @@ using System.Text;
 namespace Offload.Engine.Tokenization;
 
 /// <summary>
-/// SentencePiece BPE with byte fallback (Llama 2, Mistral), by merges made from the scores as transformers makes them (LlamaConverter),
-/// so that the ids are those of the tokenizer.json that goes with it.
+/// SentencePiece BPE with byte fallback (Llama 2, Mistral), by the merges of the tokenizer.json that goes with it or, without one, those that
+/// transformers would make from the scores (LlamaConverter).
 /// </summary>
 internal sealed class SentencePieceBpeTokenizer : ITokenizer
 {
+    /// <summary>The private use area lends units to the characters beyond U+FFFF.</summary>
+    public const char FirstPrivateUnit = '\uE000';
+    public const int MaxPrivateUnits = 6400;
+
     private const char Space = '\u2581';
 
     private readonly BpeMerger _merger;
@@ -21,7 +25,14 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
     private readonly Dictionary<int, (string Text, byte? Byte)> _tokens = [];
     private readonly HashSet<int> _special;
 
-    public SentencePieceBpeTokenizer(SentencePieceModel model, IReadOnlyList<AddedToken> added, PrefixSpace prefix, int? begin, int? end)
+    /// <param name="model">Its pieces have at most <see cref="MaxPrivateUnits"/> characters beyond U+FFFF or of the private use area.</param>
+    /// <param name="merges">Best first; null to make them from the scores.</param>
+    /// <param name="added">Tokens to look for first.</param>
+    /// <param name="prefix">Where a space is put.</param>
+    /// <param name="begin">The id that begins a text.</param>
+    /// <param name="end">The id that ends one.</param>
+    public SentencePieceBpeTokenizer(
+        SentencePieceModel model, List<(string Left, string Right)>? merges, IReadOnlyList<AddedToken> added, PrefixSpace prefix, int? begin, int? end)
     {
         _prefix = prefix;
         _matcher = added.Count == 0 ? null : new AddedTokenMatcher(added, content => content);
@@ -37,7 +48,7 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
             }
         }
 
-        _merger = CreateMerger(model);
+        _merger = CreateMerger(model, merges);
         foreach (AddedToken token in added)
         {
             _tokens[token.Id] = (token.Content, null);
@@ -153,10 +164,10 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
         }
     }
 
-    private BpeMerger CreateMerger(SentencePieceModel model)
+    private BpeMerger CreateMerger(SentencePieceModel model, List<(string Left, string Right)>? given)
     {
         var used = new HashSet<char>(model.Pieces.SelectMany(piece => piece.Text));
-        char next = '\uE000';
+        char next = FirstPrivateUnit;
         string Units(string text) => string.Concat(text.EnumerateRunes().Select(rune =>
         {
             if (rune.IsBmp)
@@ -187,6 +198,10 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
             scores[units] = score;
         }
 
+        (string, string)[] merges = given is not null
+            ? [.. given.Select(merge => (Units(merge.Left), Units(merge.Right)))]
+            : MergesByScore(ids, scores);
+
         // Only a character that is a piece itself is known.
         foreach (Rune astral in _units.Keys.Where(rune => !ids.ContainsKey(_units[rune].ToString())).ToArray())
         {
@@ -198,16 +213,17 @@ internal sealed class SentencePieceBpeTokenizer : ITokenizer
             _units[rune] = (char)rune.Value;
         }
 
-        (string, string)[] merges =
-        [
-            .. scores
-                .SelectMany(piece => Enumerable.Range(1, Math.Max(0, piece.Key.Length - 1))
-                    .Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value))
-                    .Where(merge => ids.ContainsKey(merge.Left) && ids.ContainsKey(merge.Right))
-                    .OrderBy(merge => ids[merge.Left]).ThenBy(merge => ids[merge.Right]))
-                .OrderByDescending(merge => merge.Score).ThenByDescending(merge => merge.Left.Length).ThenByDescending(merge => merge.Right.Length)
-                .Select(merge => (merge.Left, merge.Right)),
-        ];
         return new BpeMerger(ids, merges);
     }
+
+    private static (string, string)[] MergesByScore(Dictionary<string, int> ids, Dictionary<string, float> scores) =>
+    [
+        .. scores
+            .SelectMany(piece => Enumerable.Range(1, Math.Max(0, piece.Key.Length - 1))
+                .Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value))
+                .Where(merge => ids.ContainsKey(merge.Left) && ids.ContainsKey(merge.Right))
+                .OrderBy(merge => ids[merge.Left]).ThenBy(merge => ids[merge.Right]))
+            .OrderByDescending(merge => merge.Score).ThenByDescending(merge => merge.Left.Length).ThenByDescending(merge => merge.Right.Length)
+            .Select(merge => (merge.Left, merge.Right)),
+    ];
 }

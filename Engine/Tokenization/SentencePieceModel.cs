@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Offload.Storage;
+using Offload.Storage.Files;
 
 namespace Offload.Engine.Tokenization;
 
@@ -17,6 +18,9 @@ internal sealed class SentencePieceModel
     public const int ByteKind = 6;
 
     private const int ModelKindBpe = 2;
+
+    // The largest have a few MB.
+    private const int MaxFileBytes = 64 << 20;
 
     private readonly string _file;
 
@@ -45,16 +49,7 @@ internal sealed class SentencePieceModel
     /// <exception cref="UnreadableInputException">The file cannot be read or is no such model.</exception>
     public static SentencePieceModel Load(string file)
     {
-        byte[] bytes;
-        try
-        {
-            bytes = File.ReadAllBytes(file);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new UnreadableInputException(file, $"cannot be read: {error.Message}", cause: error);
-        }
-
+        byte[] bytes = InputFile.ReadAll(file, MaxFileBytes);
         var model = new SentencePieceModel(file, bytes);
         foreach ((int field, _, ReadOnlyMemory<byte> content) in model.Fields(bytes))
         {

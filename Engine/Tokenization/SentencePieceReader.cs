@@ -5,7 +5,10 @@ namespace Offload.Engine.Tokenization;
 /// <summary>Reads a tokenizer.model, with the added tokens and the prefix rule of the tokenizer.json beside it if there is one.</summary>
 internal static class SentencePieceReader
 {
-    /// <summary>True if a tokenizer.json is a SentencePiece BPE written out: it then adds nothing but tokens and the prefix rule.</summary>
+    // The pieces' lengths are limited to 16 characters unless their trainer was told otherwise; every cut of each is tried.
+    private const int MaxPieceLength = 256;
+
+    /// <summary>True if a tokenizer.json is a SentencePiece BPE written out: what it may add is tokens, the prefix rule and the order of merges.</summary>
     public static bool Restates(JsonPart root) =>
         root.Optional("model") is { } model && model.Optional("type")?.Text() == "BPE" && model.Flag("byte_fallback", whenMissing: false);
 
@@ -14,21 +17,20 @@ internal static class SentencePieceReader
     {
         SentencePieceModel model = SentencePieceModel.Load(file);
         RequireSupported(file, model);
-        List<AddedToken> added = json is null ? KindTokens(model) : JsonTokens(json.Value, model);
-        int? IdOf(string text)
-        {
-            int id = model.Pieces.FindIndex(piece => piece.Text == text);
-            return added.Find(token => token.Content == text)?.Id ?? (id < 0 ? null : id);
-        }
+        var ids = model.Pieces.Index().ToDictionary(piece => piece.Item.Text, piece => piece.Index, StringComparer.Ordinal);
+        List<(string Left, string Right)>? merges = json is null ? null : SentencePieceJson.ReadMerges(json.Value, ids);
+        List<AddedToken> added = json is null ? KindTokens(model) : JsonTokens(json.Value, ids);
+        int? IdOf(string text) => added.Find(token => token.Content == text)?.Id ?? (ids.TryGetValue(text, out int id) ? id : null);
 
         PrefixSpace prefix = json is null
             ? (config.Legacy ?? true ? PrefixSpace.EachSegment : PrefixSpace.FirstSegment)
-            : ReadPrefix(json.Value);
+            : SentencePieceJson.ReadPrefix(json.Value);
         (int? begin, int? end) = PostProcessorReader.Read(json?.Optional("post_processor"), IdOf);
         // Llama and Mistral put <s> before a text unless told otherwise; without a tokenizer.json that is the only word on it.
         begin ??= json is null && config.AddBeginToken is null ? IdOf(config.BeginToken ?? "<s>") : null;
         return new SentencePieceBpeTokenizer(
             model,
+            merges,
             added,
             prefix,
             config.BeginOfTextId(begin, IdOf),
@@ -47,6 +49,9 @@ internal static class SentencePieceReader
             _ when model.Pieces.Count(piece => piece.Kind == SentencePieceModel.ByteKind) != 256 => "it has not one piece for each byte (byte_fallback)",
             _ when model.Pieces.Count(piece => piece.Kind == SentencePieceModel.UnknownKind) != 1 => "it has not one unknown piece",
             _ when model.Pieces.Exists(piece => piece.Text.Length == 0 || piece.Text.Contains(' ')) => "it has an empty piece or one with a plain space",
+            _ when model.Pieces.Exists(piece => piece.Text.Length > MaxPieceLength) => $"a piece has more than {MaxPieceLength} UTF-16 units",
+            _ when NumPrivateUnits(model) > SentencePieceBpeTokenizer.MaxPrivateUnits =>
+                $"more than {SentencePieceBpeTokenizer.MaxPrivateUnits} characters are beyond U+FFFF or of the private use area",
             _ when model.Pieces.DistinctBy(piece => piece.Text).Count() != model.Pieces.Count => "a piece occurs twice",
             _ => null,
         };
@@ -56,6 +61,12 @@ internal static class SentencePieceReader
         }
     }
 
+    private static int NumPrivateUnits(SentencePieceModel model) => model.Pieces
+        .SelectMany(piece => piece.Text.EnumerateRunes())
+        .Where(rune => !rune.IsBmp || rune.Value is >= SentencePieceBpeTokenizer.FirstPrivateUnit and < SentencePieceBpeTokenizer.FirstPrivateUnit + SentencePieceBpeTokenizer.MaxPrivateUnits)
+        .Distinct()
+        .Count();
+
     private static List<AddedToken> KindTokens(SentencePieceModel model) =>
     [
         .. model.Pieces.Index()
@@ -63,19 +74,21 @@ internal static class SentencePieceReader
             .Select(piece => new AddedToken(piece.Index, piece.Item.Text) { Special = piece.Item.Kind != SentencePieceModel.UserDefinedKind }),
     ];
 
-    private static List<AddedToken> JsonTokens(JsonPart json, SentencePieceModel model)
+    private static List<AddedToken> JsonTokens(JsonPart json, Dictionary<string, int> ids)
     {
         var added = new List<AddedToken>();
+        int largest = -1;
         foreach (JsonPart item in json.Optional("added_tokens")?.Items() ?? [])
         {
             JsonPart id = item.Required("id");
             AddedToken token = AddedToken.Read(item, id.Integer());
-            int known = model.Pieces.FindIndex(piece => piece.Text == token.Content);
-            int expected = known >= 0 ? known : Math.Max(model.Pieces.Count, added.Count == 0 ? 0 : added.Max(other => other.Id) + 1);
+            int expected = ids.TryGetValue(token.Content, out int known) ? known : Math.Max(ids.Count, largest + 1);
             if (token.Id != expected)
             {
                 throw id.Error($"'{token.Content}' has the id {token.Id}, expected {expected} by tokenizer.model");
             }
+
+            largest = Math.Max(largest, token.Id);
 
             // Looked for in the normalised text, which has another prefix and no spaces: only the same as in the text if that has neither.
             added.Add(token.Normalized && token.Content.AsSpan().ContainsAny(' ', '\u2581')
@@ -84,33 +97,5 @@ internal static class SentencePieceReader
         }
 
         return added;
-    }
-
-    private static PrefixSpace ReadPrefix(JsonPart json)
-    {
-        JsonPart? normalizer = json.Optional("normalizer");
-        JsonPart? preTokenizer = json.Optional("pre_tokenizer");
-        if (preTokenizer is { } metaspace)
-        {
-            ByteLevelReader.RequireType(metaspace, "Metaspace");
-            JsonPart scheme = metaspace.Required("prepend_scheme");
-            return normalizer is null && scheme.Text() == "first" && !metaspace.Flag("split", whenMissing: true)
-                ? PrefixSpace.FirstSegment
-                : throw metaspace.Error("only a Metaspace with prepend_scheme 'first', no split, and no normalizer is supported");
-        }
-
-        if (normalizer is not { } sequence)
-        {
-            throw json.Error("neither a normalizer nor a pre_tokenizer says where the prefix space goes");
-        }
-
-        ByteLevelReader.RequireType(sequence, "Sequence");
-        JsonPart[] items = [.. sequence.Required("normalizers").Items()];
-        if (items.Length != 2 || items[0].Text("type") != "Prepend" || items[1].Text("type") != "Replace")
-        {
-            throw sequence.Required("normalizers").Error("expected Prepend, Replace");
-        }
-
-        return PrefixSpace.EachSegment;
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Offload.Storage;
 
 namespace Offload.Engine.Tokenization;
 
@@ -11,17 +12,24 @@ namespace Offload.Engine.Tokenization;
 /// </summary>
 internal sealed class SplitRegex
 {
+    // A match of a real pattern takes microseconds; one that backtracks without end must not hang the program.
+    private static readonly TimeSpan MatchTimeLimit = TimeSpan.FromSeconds(10);
+
     private readonly Regex _regex;
+    private readonly string _where;
     private readonly char[] _standIns = new char[30];
 
     /// <param name="pattern">In Oniguruma's syntax.</param>
+    /// <param name="where">The file and the path in it, for messages.</param>
+    /// <param name="matchTimeLimit">For tests.</param>
     /// <exception cref="FormatException">A part of the pattern is not supported.</exception>
-    public SplitRegex(string pattern)
+    public SplitRegex(string pattern, string where, TimeSpan? matchTimeLimit = null)
     {
+        _where = where;
         SplitPattern translated = SplitPattern.Translate(pattern);
         try
         {
-            _regex = new Regex(translated.DotNetPattern, RegexOptions.Compiled | RegexOptions.CultureInvariant);
+            _regex = new Regex(translated.DotNetPattern, RegexOptions.Compiled | RegexOptions.CultureInvariant, matchTimeLimit ?? MatchTimeLimit);
         }
         catch (ArgumentException error)
         {
@@ -32,6 +40,7 @@ internal sealed class SplitRegex
     }
 
     /// <summary>Appends the ends of the pieces of <paramref name="text"/> in order; the last one is its length.</summary>
+    /// <exception cref="UnreadableInputException">A match took longer than the limit.</exception>
     public void AppendEnds(ReadOnlySpan<char> text, List<int> ends)
     {
         if (!text.ContainsAnyInRange('\uD800', '\uDFFF'))
@@ -62,18 +71,29 @@ internal sealed class SplitRegex
     private void AppendMatchEnds(ReadOnlySpan<char> text, List<int> ends)
     {
         int previous = 0;
-        foreach (ValueMatch match in _regex.EnumerateMatches(text))
+        try
         {
-            if (match.Index > previous)
+            foreach (ValueMatch match in _regex.EnumerateMatches(text))
             {
-                ends.Add(match.Index);
-            }
+                if (match.Index > previous)
+                {
+                    ends.Add(match.Index);
+                }
 
-            previous = match.Index + match.Length;
-            if (match.Length > 0)
-            {
-                ends.Add(previous);
+                previous = match.Index + match.Length;
+                if (match.Length > 0)
+                {
+                    ends.Add(previous);
+                }
             }
+        }
+        catch (RegexMatchTimeoutException error)
+        {
+            throw new UnreadableInputException(
+                _where,
+                $"the pattern took longer than {error.MatchTimeout.TotalSeconds:0.###} s for one match in a text of {text.Length} characters",
+                "The pattern backtracks too much on this text: use the tokenizer as its model's authors published it.",
+                error);
         }
 
         if (previous < text.Length)

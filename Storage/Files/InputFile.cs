@@ -3,12 +3,13 @@ using Microsoft.Win32.SafeHandles;
 namespace Offload.Storage.Files;
 
 /// <summary>Opens and reads files that the user gave; errors say which path and why. Any thread.</summary>
-internal static class InputFile
+public static class InputFile
 {
-    /// <summary>Opens for positional reading.</summary>
+    /// <summary>Opens for positional reading; the handle is the caller's to dispose.</summary>
+    /// <param name="path">The file.</param>
     /// <exception cref="UnreadableInputException">Missing, a folder, or forbidden.</exception>
     /// <exception cref="StorageException">The system refused otherwise.</exception>
-    internal static SafeFileHandle Open(string path)
+    public static SafeFileHandle Open(string path)
     {
         if (Directory.Exists(path))
         {
@@ -34,9 +35,11 @@ internal static class InputFile
     }
 
     /// <summary>Size in bytes.</summary>
+    /// <param name="path">The file's name for messages.</param>
+    /// <param name="handle">From <see cref="Open"/>.</param>
     /// <exception cref="UnreadableInputException">Not a regular file.</exception>
     /// <exception cref="StorageException">The system refused.</exception>
-    internal static long Length(string path, SafeFileHandle handle)
+    public static long Length(string path, SafeFileHandle handle)
     {
         try
         {
@@ -53,8 +56,12 @@ internal static class InputFile
     }
 
     /// <summary>Fills the destination from an offset.</summary>
+    /// <param name="path">The file's name for messages.</param>
+    /// <param name="handle">From <see cref="Open"/>.</param>
+    /// <param name="offsetBytes">Where the first byte stands.</param>
+    /// <param name="destination">Filled whole.</param>
     /// <exception cref="StorageException">An error of the system, or fewer bytes than asked for.</exception>
-    internal static void ReadExactly(string path, SafeFileHandle handle, long offsetBytes, Span<byte> destination)
+    public static void ReadExactly(string path, SafeFileHandle handle, long offsetBytes, Span<byte> destination)
     {
         int doneBytes = 0;
         while (doneBytes < destination.Length)
@@ -82,5 +89,24 @@ internal static class InputFile
 
             doneBytes += readBytes;
         }
+    }
+
+    /// <summary>Reads a whole file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="maxBytes">Larger files are refused before they are read.</param>
+    /// <exception cref="UnreadableInputException">Missing, a folder, forbidden, no regular file, or larger.</exception>
+    /// <exception cref="StorageException">An error of the system.</exception>
+    public static byte[] ReadAll(string path, int maxBytes)
+    {
+        using SafeFileHandle handle = Open(path);
+        long lengthBytes = Length(path, handle);
+        if (lengthBytes > maxBytes)
+        {
+            throw new UnreadableInputException(path, $"has {lengthBytes} bytes; expected at most {maxBytes}", "Check that this is the right file.");
+        }
+
+        byte[] contents = new byte[lengthBytes];
+        ReadExactly(path, handle, 0, contents);
+        return contents;
     }
 }

@@ -21,39 +21,39 @@ public sealed class ModelGradientTests : IDisposable
     {
         var random = new Random(seed);
         DecoderConfig config = RandomModels.Config(random);
+        AssertAgreesWithAutograd(config, Batch(random, config, sequences: 3), seed, headChunkTokens: random.Next(1, 40));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ComputeGradients_PaddingId_OnlyTheHeadsGradientReachesItsRow(bool tied)
+    {
+        var random = new Random(20);
+        DecoderConfig config = RandomModels.Config(random) with { TiedEmbeddings = tied };
         MicroBatch batch = Batch(random, config, sequences: 3);
-        string what = $"seed {seed}: {RandomModels.Describe(config)} tied {config.TiedEmbeddings}";
-        using DisposeScope scope = NewDisposeScope();
-        using ResidentModel model = Model(config, seed, headChunkTokens: random.Next(1, 40));
-        var leaves = new Dictionary<string, Tensor>();
-        foreach (UnitState unit in model.Units)
-        {
-            foreach ((string name, Tensor leaf) in RandomModels.Leaves(unit.Layout, Masters(unit)))
-            {
-                leaves.Add(name, leaf);
-            }
-        }
+        config = config with { PaddingId = batch.Ids[0] };
 
-        Tensor loss = new NaiveDecoder(config, leaves).Loss(batch.Ids, batch.Targets, sequences: 3) / batch.NumCounted;
-        loss.backward();
-        StepGradients step = model.ComputeGradients([batch]);
+        float[] embedding = AssertAgreesWithAutograd(config, batch, seed: 21, headChunkTokens: 10)[0];
 
-        Assert.Equal(loss.item<float>(), step.Loss, 1e-4 * loss.item<float>());
-        double norm = Math.Sqrt(leaves.Values.Sum(leaf => leaf.grad is Tensor gradient ? Math.Pow(gradient.norm().item<float>(), 2) : 0));
-        Assert.Equal(norm, step.Norm, 1e-4 * norm);
-        foreach (UnitState unit in model.Units)
+        float[] row = embedding[(batch.Ids[0] * config.HiddenSize)..((batch.Ids[0] + 1) * config.HiddenSize)];
+        Assert.Equal(tied, row.Any(gradient => gradient != 0));
+    }
+
+    [Fact]
+    public void ComputeGradients_OneTokenWithQueryKeyNorm_AgreesWithAutograd()
+    {
+        var random = new Random(22);
+        DecoderConfig config = RandomModels.Config(random) with
         {
-            float[] gradients = Gradients(unit);
-            foreach (ParameterInfo parameter in unit.Layout.Parameters)
-            {
-                Tensors.AssertNear(
-                    Tensors.Values(leaves[parameter.Name].grad!.contiguous()),
-                    gradients.AsSpan((int)parameter.Offset, (int)parameter.Count),
-                    1e-4,
-                    $"gradient of {parameter.Name}, {what}",
-                    floor: 1e-2 * norm);
-            }
-        }
+            ModelType = "llama",
+            GatedMlp = true,
+            LearnedPositionOffset = null,
+            Rope = RandomModels.Ropes[1],
+            QueryKeyNorm = true,
+        };
+
+        AssertAgreesWithAutograd(config, new MicroBatch(new BatchShape(1, 1), [3], [1]), seed: 23, headChunkTokens: 10);
     }
 
     [Theory]
@@ -148,6 +148,44 @@ public sealed class ModelGradientTests : IDisposable
     }
 
     public static TheoryData<int> Seeds() => [.. Enumerable.Range(100, 25)];
+
+    private float[][] AssertAgreesWithAutograd(DecoderConfig config, MicroBatch batch, int seed, int headChunkTokens)
+    {
+        string what = $"seed {seed}: {RandomModels.Describe(config)} tied {config.TiedEmbeddings}";
+        using DisposeScope scope = NewDisposeScope();
+        using ResidentModel model = Model(config, seed, headChunkTokens);
+        var leaves = new Dictionary<string, Tensor>();
+        foreach (UnitState unit in model.Units)
+        {
+            foreach ((string name, Tensor leaf) in RandomModels.Leaves(unit.Layout, Masters(unit)))
+            {
+                leaves.Add(name, leaf);
+            }
+        }
+
+        Tensor loss = new NaiveDecoder(config, leaves).Loss(batch.Ids, batch.Targets, batch.Shape.Sequences) / batch.NumCounted;
+        loss.backward();
+        StepGradients step = model.ComputeGradients([batch]);
+
+        Assert.Equal(loss.item<float>(), step.Loss, 1e-4 * loss.item<float>());
+        double norm = Math.Sqrt(leaves.Values.Sum(leaf => leaf.grad is Tensor gradient ? Math.Pow(gradient.norm().item<float>(), 2) : 0));
+        Assert.Equal(norm, step.Norm, 1e-4 * norm);
+        foreach (UnitState unit in model.Units)
+        {
+            float[] gradients = Gradients(unit);
+            foreach (ParameterInfo parameter in unit.Layout.Parameters)
+            {
+                Tensors.AssertNear(
+                    Tensors.Values(leaves[parameter.Name].grad!.contiguous()),
+                    gradients.AsSpan((int)parameter.Offset, (int)parameter.Count),
+                    1e-4,
+                    $"gradient of {parameter.Name}, {what}",
+                    floor: 1e-2 * norm);
+            }
+        }
+
+        return [.. model.Units.Select(Gradients)];
+    }
 
     private static MicroBatch Batch(Random random, DecoderConfig config, int sequences)
     {

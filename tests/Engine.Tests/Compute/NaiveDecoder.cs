@@ -61,7 +61,7 @@ internal sealed class NaiveDecoder(DecoderConfig config, IReadOnlyDictionary<str
     {
         long tokens = ids.Length / sequences;
         Tensor embedding = parameters[_names["embedding"] + ".weight"];
-        Tensor x = embedding.index(tensor(ids.Select(id => (long)id).ToArray())).view(sequences, tokens, -1);
+        Tensor x = Lookup(embedding, tensor(ids.Select(id => (long)id).ToArray())).view(sequences, tokens, -1);
         if (config.LearnedPositionOffset is int offset)
         {
             x = x + parameters[_names["positions"] + ".weight"].slice(0, offset, offset + tokens, 1);
@@ -93,6 +93,11 @@ internal sealed class NaiveDecoder(DecoderConfig config, IReadOnlyDictionary<str
             : Activate(Project(prefix + _names["up"], normed));
         return middle + Project(prefix + _names["down"], hidden);
     }
+
+    /// <summary>No gradient flows from the padding id's rows (torch's padding_idx).</summary>
+    private Tensor Lookup(Tensor embedding, Tensor ids) => config.PaddingId is int padding
+        ? where(ids.eq(padding).unsqueeze(1), embedding.detach().index(ids), embedding.index(ids))
+        : embedding.index(ids);
 
     private Tensor Attention(string prefix, Tensor x)
     {

@@ -118,6 +118,28 @@ public sealed class OpTests
         Tensors.AssertClose(gradients[1] + 1, positionSum, Tolerance, "gradient of the positions");
     }
 
+    [Fact]
+    public void Embedding_PaddingId_AgreesWithAutograd()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var random = new Random(8);
+        var shape = new BatchShape(2, 8);
+        Tensor tokens = Tensors.Normal(random, ScalarType.Float32, 4, 7);
+        Tensor ids = tensor(Enumerable.Range(0, shape.Rows).Select(i => (long)i % 4).ToArray());
+        Tensor gradOutput = Tensors.Normal(random, ScalarType.Float32, shape.Rows, 7);
+        using var module = nn.Embedding_from_pretrained(tokens, freeze: false, padding_idx: 2);
+        Tensor expected = module.call(ids);
+        expected.backward([gradOutput]);
+        Tensor tokenSum = ones_like(tokens);
+        Tensor positionSum = zeros(8, 7);
+
+        Tensors.AssertClose(expected.detach(), EmbeddingOp.Forward(ids, tokens, null, 0, shape), Tolerance, "value");
+        EmbeddingOp.Backward(ids, gradOutput, tokenSum, positionSum, 0, paddingId: 2, shape);
+        Tensors.AssertClose(module.weight!.grad! + 1, tokenSum, Tolerance, "gradient of the tokens");
+        Tensors.AssertClose(ones(7), tokenSum[2], 0, "gradient of the padding row");
+        Tensors.AssertClose(gradOutput.view(2, 8, 7).sum(dim: 0), positionSum, Tolerance, "gradient of the positions");
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(4)]

@@ -21,7 +21,6 @@ public sealed class CorpusTokenizerTests : IDisposable
 
         int[] expected = [256, 'a', 'b', '\r', '\n', 257, 256, 'x', 257, 256, 0xC3, 0xA9, 257, 256, 'l', 'a', 's', 't', 257];
         Assert.Equal(expected, ReadAll(store));
-        Assert.Equal(4, store.NumDocuments);
         Assert.Equal(["tokens"], Directory.GetFiles(_folder["new"]).Select(Path.GetFileName));
     }
 
@@ -81,20 +80,8 @@ public sealed class CorpusTokenizerTests : IDisposable
         string path = _folder.Write("a.txt", "abc");
         var error = await Assert.ThrowsAsync<StorageException>(() => Tokenize([path], new ByteTokenizer(), 256, Path.Combine(path, "tokens")));
 
-        Assert.Contains("cannot create the token file", error.Message, StringComparison.Ordinal);
+        Assert.Contains("cannot create the token file's folder", error.Message, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Failed, error.ExitCode);
-    }
-
-    [Fact]
-    public async Task Tokenize_FullDisk_IsAStorageErrorThatNamesTheOffset()
-    {
-        Assert.SkipUnless(File.Exists("/dev/full"), "needs /dev/full");
-        string path = _folder.Write("a.txt", "abc");
-        File.CreateSymbolicLink(_folder["tokens.partial"], "/dev/full");
-        var error = await Assert.ThrowsAsync<StorageException>(() => Tokenize([path], new ByteTokenizer(), 256, _folder["tokens"]));
-
-        Assert.Contains("tokens.partial: cannot write 40 bytes at offset 0", error.Message, StringComparison.Ordinal);
-        Assert.NotNull(error.Hint);
     }
 
     [Theory]

@@ -41,10 +41,10 @@ public sealed class TokenStoreTests : IDisposable
         otherVersion[8] = 2;
         foreach ((byte[] content, string problem) in new[]
         {
-            (bytes[..^1], "expected 3 tokens of 4 bytes after 40 bytes of header, found a file of 51 bytes"),
+            (bytes[..^1], "expected 3 tokens of 4 bytes after 32 bytes of header, found a file of 43 bytes"),
             (bytes[..^4], "expected 3 tokens"),
             ([.. bytes, 0, 0, 0, 0], "expected 3 tokens"),
-            (bytes[..39], "not a token file"),
+            (bytes[..31], "not a token file"),
             ([], "not a token file"),
             ("XXXXXXXX"u8.ToArray().Concat(bytes[8..]).ToArray(), "not a token file"),
             (otherVersion, "expected version 1, found 2"),
@@ -58,7 +58,7 @@ public sealed class TokenStoreTests : IDisposable
     }
 
     [Fact]
-    public void Open_Missing_IsAStorageError() => Assert.Throws<StorageException>(() => TokenStore.Open(_folder["missing"]));
+    public void Open_Missing_SaysSo() => Assert.Throws<UnreadableInputException>(() => TokenStore.Open(_folder["missing"]));
 
     [Fact]
     public void Read_FileHasShrunk_IsAStorageError()
@@ -67,11 +67,33 @@ public sealed class TokenStoreTests : IDisposable
         using TokenStore store = TokenStore.Open(_folder["tokens"]);
         using (var file = new FileStream(_folder["tokens"], FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
         {
-            file.SetLength(44);
+            file.SetLength(36);
         }
 
         var error = Assert.Throws<StorageException>(() => CorpusTokenizerTests.ReadAll(store));
-        Assert.Contains("cannot read 8 bytes at offset 44: the file ends before", error.Message, StringComparison.Ordinal);
+        Assert.Contains("cannot read 12 bytes at offset 32: only 4 bytes came", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Write_NotCompleted_LeavesTheFileBeforeAndNothingElse()
+    {
+        Write("tokens", [1, 2, 3], chunk: 3);
+        using (var writer = new TokenStoreWriter(_folder["tokens"]))
+        {
+            writer.Append([4]);
+        }
+
+        using TokenStore store = TokenStore.Open(_folder["tokens"]);
+        Assert.Equal([1, 2, 3], CorpusTokenizerTests.ReadAll(store));
+        Assert.Equal([_folder["tokens"]], Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void Write_FolderCannotBeMade_NamesIt()
+    {
+        string file = _folder.Write("file", [1]);
+        var error = Assert.Throws<StorageException>(() => new TokenStoreWriter(Path.Combine(file, "tokens")));
+        Assert.Contains(file, error.Message, StringComparison.Ordinal);
     }
 
     private void Write(string name, int[] ids, int chunk)

@@ -46,7 +46,8 @@ public class HubConfigRefusalTests
     [InlineData("llama", """{"pretraining_tp":2}""", "pretraining_tp", "found 2; supported: 1")]
     [InlineData("llama", """{"is_encoder_decoder":true}""", "is_encoder_decoder", "found true; supported: false")]
     [InlineData("llama", """{"quantization_config":{"quant_method":"gptq"}}""", "quantization_config", "quantised checkpoints are not supported")]
-    [InlineData("llama", """{"torch_dtype":"float8_e4m3fn"}""", "torch_dtype", "found \"float8_e4m3fn\"")]
+    [InlineData("llama", """{"num_hidden_layers":10001}""", "num_hidden_layers", "expected a positive whole number, at most 10000, found 10001")]
+    [InlineData("gpt2", """{"n_layer":268435456}""", "n_layer", "at most 10000")]
     [InlineData("llama", """{"eos_token_id":"x"}""", "eos_token_id", "expected a token id or an array of them, found \"x\"")]
     [InlineData("llama", """{"layer_types":["sliding_attention","full_attention","full_attention"]}""", "layer_types", "found \"sliding_attention\"; supported: full_attention")]
     [InlineData("qwen3", """{"layer_types":["linear_attention","full_attention","full_attention"]}""", "layer_types", "found \"linear_attention\"")]
@@ -70,6 +71,38 @@ public class HubConfigRefusalTests
         Assert.Contains(problem, error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', error.Message);
         Assert.Equal(ExitCode.UnreadableInput, error.ExitCode);
+    }
+
+    [Theory]
+    [InlineData("""{"model_type":"\ud800"}""", "model_type")]
+    [InlineData("""{"model_type":"llama","layer_types":["\udc00"]}""", "layer_types")]
+    [InlineData("""{"model_type":"qwen2","hidden_act":"a\ud800b"}""", "hidden_act")]
+    public void Parse_HalfSurrogate_Refused(string json, string field)
+    {
+        string minimal = HubConfigTests.MinimalRotary;
+        var error = Assert.Throws<UnreadableInputException>(() => HubConfigTests.Parse($"{json[..^1]},{minimal[1..]}"));
+
+        Assert.Equal($"config.json: {field}: a string has half a surrogate pair", error.Message);
+    }
+
+    [Theory]
+    [InlineData("""{"m\ud800":1,"model_type":"llama"}""")]
+    [InlineData("""{"model_typ\udc00":"llama","model_type":"llama"}""")]
+    public void Parse_HalfSurrogateInAName_IsNoDefect(string json)
+    {
+        string text = $"{json[..^1]},{HubConfigTests.MinimalRotary[1..]}";
+        Exception? error = Record.Exception(() => HubConfigTests.Parse(text));
+
+        Assert.True(error is null or UnreadableInputException, error?.ToString());
+    }
+
+    [Fact]
+    public void Parse_SizesThatNoMachineHolds_Refused()
+    {
+        var error = Assert.Throws<UnreadableInputException>(
+            () => HubConfigTests.Parse("llama", """{"hidden_size":268435456,"intermediate_size":268435456,"num_hidden_layers":10000}"""));
+
+        Assert.Contains("parameters; at most 1.0e15 are supported", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

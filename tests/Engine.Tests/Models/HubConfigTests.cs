@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Offload.Engine.Models;
-using Offload.Storage;
 
 namespace Offload.Engine.Tests.Models;
 
@@ -76,13 +75,12 @@ public class HubConfigTests
             "gpt2",
             """
             {"n_inner":48,"n_positions":77,"layer_norm_epsilon":1e-3,"activation_function":"relu","tie_word_embeddings":false,"vocab_size":50257,
-             "resid_pdrop":0,"embd_pdrop":0.25,"attn_pdrop":0,"torch_dtype":"float16","summary_first_dropout":0.9}
+             "resid_pdrop":0,"embd_pdrop":0.25,"attn_pdrop":0,"summary_first_dropout":0.9}
             """);
 
         Assert.Equal((48, 77, 1e-3, ActivationKind.Relu), (config.IntermediateSize, config.MaxPositions, config.NormEpsilon, config.Activation));
         Assert.False(config.TiedEmbeddings);
         Assert.Equal(0.25, config.Dropout);
-        Assert.Equal(ElementType.F16, config.StoredType);
         Assert.Equal(50256, config.BeginOfTextId);
         Assert.Equal([50256], config.EndOfTextIds);
     }
@@ -114,6 +112,7 @@ public class HubConfigTests
                 MlpBias = true,
                 TiedEmbeddings = true,
                 Dropout = 0.1,
+                PaddingId = 1,
                 BeginOfTextId = 2,
                 EndOfTextIds = config.EndOfTextIds,
             },
@@ -217,20 +216,34 @@ public class HubConfigTests
     [InlineData("gelu_pytorch_tanh", ActivationKind.GeluTanh)]
     [InlineData("gelu_fast", ActivationKind.GeluTanh)]
     [InlineData("relu", ActivationKind.Relu)]
-    public void Parse_Activation_MapsTheHubsName(string name, ActivationKind expected)
+    public void Parse_Activation_MapsTheHubsName(string name, object expected)
     {
         Assert.Equal(expected, Parse("llama", $$"""{"hidden_act":"{{name}}"}""").Activation);
         Assert.Equal(expected, Parse("gpt2", $$"""{"activation_function":"{{name}}"}""").Activation);
     }
 
     [Theory]
-    [InlineData("""{"dtype":"bfloat16"}""", ElementType.BF16)]
-    [InlineData("""{"torch_dtype":"bfloat16"}""", ElementType.BF16)]
-    [InlineData("""{"torch_dtype":"float32"}""", ElementType.F32)]
-    [InlineData("""{"dtype":"float16","torch_dtype":"float32"}""", ElementType.F16)]
-    [InlineData("""{"torch_dtype":null}""", null)]
-    public void Parse_StoredType_InBothSpellings(string edits, ElementType? expected) =>
-        Assert.Equal(expected, Parse("llama", edits).StoredType);
+    [InlineData("""{"torch_dtype":"float8_e4m3fn"}""")]
+    [InlineData("""{"dtype":7}""")]
+    public void Parse_StoredType_IsTheCheckpointsToTell(string edits) => Assert.Equal(32, Parse("llama", edits).HiddenSize);
+
+    [Theory]
+    [InlineData("opt", "{}", 1)]
+    [InlineData("opt", """{"pad_token_id":5}""", 5)]
+    [InlineData("opt", """{"pad_token_id":null}""", null)]
+    [InlineData("llama", "{}", null)]
+    [InlineData("mistral", "{}", null)]
+    [InlineData("qwen2", "{}", null)]
+    [InlineData("qwen3", "{}", null)]
+    [InlineData("llama", """{"pad_token_id":0}""", 0)]
+    [InlineData("llama", """{"pad_token_id":-1}""", 159)]
+    [InlineData("llama", """{"pad_token_id":-160}""", 0)]
+    [InlineData("llama", """{"pad_token_id":-161}""", null)]
+    [InlineData("llama", """{"pad_token_id":160}""", null)]
+    [InlineData("gpt2", "{}", null)]
+    [InlineData("gpt2", """{"pad_token_id":5}""", null)]
+    public void Parse_PadToken_IsTheEmbeddingsPaddingIndex(string modelType, string edits, int? expected) =>
+        Assert.Equal(expected, Parse(modelType, edits).PaddingId);
 
     [Fact]
     public void Parse_TokenIds_ListNullAndOutOfVocabulary()

@@ -78,6 +78,16 @@ public class ByteLevelRefusalTests
         AssertRefused(folder, "pre_tokenizer.pretokenizers[1]: a part after ByteLevel");
     }
 
+    [Fact]
+    public void Load_ManySplits_Refused()
+    {
+        using var folder = new TokenizerFolder();
+        folder.Root["pre_tokenizer"] = TokenizerFolder.Sequence(
+            "pretokenizers", [.. Enumerable.Range(0, 16).Select(_ => TokenizerFolder.Split("a")), TokenizerFolder.ByteLevel()]);
+
+        AssertRefused(folder, "pre_tokenizer.pretokenizers[16]: more than 16 steps");
+    }
+
     [Theory]
     [InlineData(new[] { "<b>", "<b>", "$A" }, "more than one token")]
     [InlineData(new[] { "<b>" }, "the text is not in the template")]
@@ -117,11 +127,14 @@ public class ByteLevelRefusalTests
         Assert.Contains("UTF-8", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Load_HalfSurrogateInVocabulary_Refused()
+    [Theory]
+    [InlineData("""{"model":{"type":"BPE","vocab":{"\ud800":0},"merges":[]}}""")]
+    [InlineData("""{"model":{"type":"\udc00"}}""")]
+    [InlineData("""{"mod\ud800":0}""")]
+    public void Load_HalfSurrogate_Refused(string json)
     {
         using var folder = new TokenizerFolder();
-        folder.Write("tokenizer.json", """{"model":{"type":"BPE","vocab":{"\ud800":0},"merges":[]}}""");
+        folder.Write("tokenizer.json", json);
 
         UnreadableInputException error = Assert.Throws<UnreadableInputException>(() => Engine.Tokenization.TokenizerLoader.Load(folder.Path));
 

@@ -133,8 +133,24 @@ public class SentencePieceTests
     [InlineData("normalizer", "null", "neither a normalizer nor a pre_tokenizer")]
     [InlineData("normalizer", """{"type":"NFC"}""", "normalizer: the type 'NFC'")]
     [InlineData("normalizer", """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"_"}]}""", "expected Prepend, Replace")]
-    [InlineData("pre_tokenizer", """{"type":"Metaspace","prepend_scheme":"always","split":true}""", "pre_tokenizer: only a Metaspace")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true}""", "pre_tokenizer: only a Metaspace")]
     [InlineData("pre_tokenizer", """{"type":"ByteLevel"}""", "pre_tokenizer: the type 'ByteLevel'")]
+    [InlineData("model.vocab.<s>", "7", "model.vocab.<s>: expected the id 1 of tokenizer.model, found 7")]
+    [InlineData("model.vocab.new", "7", "model.vocab.new: the token is not in tokenizer.model")]
+    [InlineData("model.vocab", "{}", "model.vocab: expected the 348 pieces of tokenizer.model, found 0 tokens")]
+    [InlineData("model.merges", """[["\u2581","qqq"]]""", "model.merges[0]: the token 'qqq' is not in the vocabulary")]
+    [InlineData("model.merges", "null", "'merges' is missing")]
+    [InlineData("model.ignore_merges", "true", "model.ignore_merges: true is not supported")]
+    [InlineData("model.dropout", "0.1", "model.dropout: 0.1 is not supported")]
+    [InlineData("normalizer.normalizers", """[{"type":"Prepend","prepend":"_"},{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]""", "normalizers[0].prepend: expected \"\u2581\"")]
+    [InlineData("normalizer.normalizers", """[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"String":"a"},"content":"\u2581"}]""", "normalizers[1].pattern.String: expected \" \", found \"a\"")]
+    [InlineData("normalizer.normalizers", """[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"Regex":" "},"content":"\u2581"}]""", "normalizers[1].pattern: the field 'String' is missing")]
+    [InlineData("normalizer.normalizers", """[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"String":" "},"content":"_"}]""", "normalizers[1].content: expected \"\u2581\", found \"_\"")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":false}""", "pre_tokenizer.replacement: expected \"\u2581\"")]
+    [InlineData("decoder", "null", "the field 'decoder' is missing")]
+    [InlineData("decoder", """{"type":"ByteLevel"}""", "decoder: the type 'ByteLevel'")]
+    [InlineData("decoder.decoders", """[{"type":"ByteFallback"},{"type":"Fuse"}]""", "decoder.decoders: expected Replace, ByteFallback, Fuse, Strip")]
+    [InlineData("decoder.decoders", """[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":2,"stop":0}]""", "decoders[3]: expected one space stripped")]
     [InlineData("added_tokens", """[{"id":7,"content":"<s>"}]""", "'<s>' has the id 7, expected 1")]
     [InlineData("added_tokens", """[{"id":400,"content":"a b","normalized":true}]""", "added_tokens[0].id: 'a b' has the id 400")]
     public void Load_JsonBesideModel_UnsupportedPartRefused(string name, string value, string expected)
@@ -142,12 +158,53 @@ public class SentencePieceTests
         using var folder = new TokenizerFolder();
         File.Copy(Path.Combine(GoldenJson, "tokenizer.model"), Path.Combine(folder.Path, "tokenizer.model"));
         JsonNode root = JsonNode.Parse(File.ReadAllText(Path.Combine(GoldenJson, "tokenizer.json")))!;
-        root[name] = JsonNode.Parse(value);
+        string[] names = name.Split('.');
+        names[..^1].Aggregate(root, (node, part) => node[part]!)[names[^1]] = JsonNode.Parse(value);
         folder.Write("tokenizer.json", root.ToJsonString());
 
         UnreadableInputException error = Assert.Throws<UnreadableInputException>(() => TokenizerLoader.Load(folder.Path));
 
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[\"a b\",\"\u2581 ab\"]", new[] { 261, 260 })]
+    [InlineData("[[\"\u2581\",\"\u2581\"]]", new[] { 262, 263, 264, 263, 264 })]
+    public void Encode_JsonBesideModel_MergesAreTheJsons(string merges, int[] expected)
+    {
+        using var folder = new TokenizerFolder();
+        JsonNode root = JsonNode.Parse(File.ReadAllText(Path.Combine(GoldenJson, "tokenizer.json")))!;
+        string[] tokens = ["<unk>", "<s>", "</s>", .. Enumerable.Range(0, 256).Select(value => $"<0x{value:X2}>"), .. Pieces];
+        root["model"]!["vocab"] = new JsonObject(tokens.Select((token, id) => KeyValuePair.Create<string, JsonNode?>(token, id)));
+        root["model"]!["merges"] = JsonNode.Parse(merges);
+        root["added_tokens"] = JsonNode.Parse("""[{"id":1,"content":"<s>","special":true,"normalized":false}]""");
+        folder.Write("tokenizer.json", root.ToJsonString());
+
+        Assert.Equal(expected, Load(folder, Model()).Ids("abab"));
+    }
+
+    [Fact]
+    public void Load_LongPiece_Refused()
+    {
+        using var folder = new TokenizerFolder();
+        byte[] piece = Encoding.UTF8.GetBytes(new string('a', 257));
+        byte[] content = [(1 << 3) | 2, 0x81, 0x02, .. piece];
+
+        UnreadableInputException error = Assert.Throws<UnreadableInputException>(
+            () => Load(folder, [.. Model(), (1 << 3) | 2, (byte)(0x80 | (content.Length & 0x7F)), (byte)(content.Length >> 7), .. content]));
+
+        Assert.Contains("a piece has more than 256 UTF-16 units", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_MoreAstralCharactersThanPrivateUnits_Refused()
+    {
+        using var folder = new TokenizerFolder();
+        byte[] model = [.. Model(), .. Enumerable.Range(0x20000, 6401).SelectMany(rune => Piece(char.ConvertFromUtf32(rune), 0, 1))];
+
+        UnreadableInputException error = Assert.Throws<UnreadableInputException>(() => Load(folder, model));
+
+        Assert.Contains("more than 6400 characters are beyond U+FFFF", error.Message, StringComparison.Ordinal);
     }
 
     private static string GoldenJson => Path.Combine(GoldenFolder.Repository, "tokenizer-sentencepiece");

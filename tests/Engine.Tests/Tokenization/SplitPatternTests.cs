@@ -1,13 +1,14 @@
 using System.Globalization;
 using FsCheck.Xunit;
 using Offload.Engine.Tokenization;
+using Offload.Storage;
 
 namespace Offload.Engine.Tests.Tokenization;
 
 /// <summary>The expected pieces were taken from the Hugging Face library (Oniguruma 6.9).</summary>
 public class SplitPatternTests
 {
-    private static readonly SplitRegex Gpt2 = new(PreTokenizerReader.Gpt2Pattern);
+    private static readonly SplitRegex Gpt2 = new(PreTokenizerReader.Gpt2Pattern, "tokenizer.json");
 
     [Theory]
     [InlineData("(?i:'s|'k)", "a'sb'Sc'\u017Fd'ke'Kf'\u212Ag", new[] { "a", "'s", "b", "'S", "c", "'\u017F", "d", "'k", "e", "'K", "f", "'\u212A", "g" })]
@@ -29,7 +30,7 @@ public class SplitPatternTests
     [InlineData(@"[\-\]\\^a]+", "b-]\\^ab", new[] { "b", "-]\\^a", "b" })]
     public void AppendEnds_Pattern_AsOniguruma(string pattern, string text, string[] expected)
     {
-        Assert.Equal(expected, new SplitRegex(pattern).Pieces(text));
+        Assert.Equal(expected, new SplitRegex(pattern, "tokenizer.json").Pieces(text));
     }
 
     [Theory]
@@ -80,11 +81,21 @@ public class SplitPatternTests
     }
 
     [Fact]
+    public void AppendEnds_EndlessBacktracking_IsGivenUp()
+    {
+        var split = new SplitRegex(@"(?:\p{L}|\p{L}\p{L})+\p{N}", "tokenizer.json: pre_tokenizer", TimeSpan.FromMilliseconds(50));
+
+        UnreadableInputException error = Assert.Throws<UnreadableInputException>(() => split.Pieces(new string('a', 100)));
+
+        Assert.Equal("tokenizer.json: pre_tokenizer: the pattern took longer than 0.05 s for one match in a text of 100 characters", error.Message);
+    }
+
+    [Fact]
     public void AppendEnds_EveryCharacter_IsInItsOwnCategory()
     {
         // A character of the category takes the zeros after it along.
-        var letters = new SplitRegex(@"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{Lo}]0");
-        var numbers = new SplitRegex(@"[\p{Nd}\p{Nl}\p{No}]00");
+        var letters = new SplitRegex(@"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{Lo}]0", "tokenizer.json");
+        var numbers = new SplitRegex(@"[\p{Nd}\p{Nl}\p{No}]00", "tokenizer.json");
         for (int codePoint = 0x80; codePoint < 0x110000; codePoint += codePoint < 0x30000 ? 3 : 1009)
         {
             if (codePoint is >= 0xD800 and < 0xE000)

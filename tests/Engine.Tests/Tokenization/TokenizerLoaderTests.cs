@@ -25,6 +25,22 @@ public class TokenizerLoaderTests
         Assert.Contains("is not a folder", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("tokenizer.json")]
+    [InlineData("tokenizer.model")]
+    public void Load_HugeFile_RefusedUnread(string name)
+    {
+        using var folder = new TokenizerFolder();
+        using (FileStream file = File.Create(Path.Combine(folder.Path, name)))
+        {
+            file.SetLength(1L << 40);
+        }
+
+        UnreadableInputException error = Assert.Throws<UnreadableInputException>(() => TokenizerLoader.Load(folder.Path));
+
+        Assert.Contains($"{name}: has {1L << 40} bytes; expected at most", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Load_NoConfig_NoBeginNorEnd()
     {
