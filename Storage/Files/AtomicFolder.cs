@@ -142,14 +142,12 @@ public sealed class AtomicFolder : IDisposable
         }
     }
 
+    // .NET removes the file while it still holds the lock, and opens anew if the file that it locked was removed meanwhile: no two can hold it.
     private static SafeFileHandle Lock(string path, string lockPath)
     {
         try
         {
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(lockPath)!);
-
-            // .NET removes the file while it still holds the lock, and opens anew if the file that it locked was removed meanwhile:
-            // no two can hold it.
             return File.OpenHandle(lockPath, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
         }
         catch (Exception error) when (IoErrors.Errno(error) == Libc.Eagain)
