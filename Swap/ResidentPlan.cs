@@ -30,5 +30,6 @@ public sealed record ResidentPlan(long StateBytes, long ComputeWeightBytes, long
 
     private static string Format(long sizeBytes) => sizeBytes >= 1L << 30 ? $"{sizeBytes / (double)(1L << 30):F2} GiB"
         : sizeBytes >= 1L << 20 ? $"{sizeBytes / (double)(1L << 20):F2} MiB"
-        : $"{sizeBytes / (double)(1L << 10):F2} KiB";
+        : sizeBytes >= 1L << 10 ? $"{sizeBytes / (double)(1L << 10):F2} KiB"
+        : $"{sizeBytes} bytes";
 }

@@ -142,6 +142,7 @@ public sealed class AtomicFolder : IDisposable
         }
     }
 
+    // .NET removes the file while it still holds the lock, and opens anew if the file that it locked was removed meanwhile: no two can hold it.
     private static SafeFileHandle Lock(string path, string lockPath)
     {
         try
@@ -155,7 +156,8 @@ public sealed class AtomicFolder : IDisposable
         }
         catch (Exception error) when (IoErrors.IsIoError(error))
         {
-            throw IoErrors.Wrap(lockPath, "lock", error);
+            // The lock is ours to know; what the user named is the folder.
+            throw IoErrors.Wrap(path, "make files beside the folder", error);
         }
     }
 
@@ -191,14 +193,19 @@ public sealed class AtomicFolder : IDisposable
             return;
         }
 
-        if (Directory.Exists(Path))
+        if (Directory.Exists(Path) && Directory.EnumerateFileSystemEntries(Path).Any())
         {
             Directory.Delete(_replacedPath, recursive: true);
+            return;
         }
-        else
+
+        // An empty folder that someone made in between is no reason to lose the previous one.
+        if (Directory.Exists(Path))
         {
-            Directory.Move(_replacedPath, Path);
+            Directory.Delete(Path);
         }
+
+        Directory.Move(_replacedPath, Path);
     }
 
     private void ThrowIfNotReplaceable()

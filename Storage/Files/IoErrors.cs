@@ -42,9 +42,13 @@ internal static class IoErrors
         return Name(errno) is { } name ? $"{name} ({errno}): {text}" : $"errno {errno}: {text}";
     }
 
-    private static string? Hint(int errno) => errno is Libc.Enospc or Libc.Edquot
-        ? "Free space on that file system or choose a folder on another one."
-        : null;
+    private static string? Hint(int errno) => errno switch
+    {
+        Libc.Enospc or Libc.Edquot => "Free space on that file system or choose a folder on another one.",
+        1 or 13 => "Check the owner and mode of the folder, or choose another one.",
+        30 => "That file system is mounted read-only; choose a folder on another one.",
+        _ => null,
+    };
 
     // Linux numbers, those that file operations give.
     private static string? Name(int errno) => errno switch

@@ -147,7 +147,7 @@ public sealed class BadInputTests : IDisposable
 
         Generate(0, "", "--prompt", "the cat", "--max-new-tokens", "3");
         Generate(2, "--prompt: expected at most 127 tokens, one less than the model's positions, found 128", "--prompt", new string('a', 128));
-        Generate(2, "--prompt: expected a text to continue, found none", "--prompt", "");
+        Generate(2, "--prompt: expected a value, found an empty text", "--prompt", "");
         Generate(2, "--prompt is missing");
         Generate(2, "--top-p: expected a number above 0 and at most 1, found 0", "--prompt", "a", "--top-p", "0");
 

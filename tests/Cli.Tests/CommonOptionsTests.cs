@@ -10,15 +10,14 @@ public sealed class CommonOptionsTests
     [
         CommonOptions.Model, CommonOptions.Data, CommonOptions.Output, CommonOptions.Nvme, CommonOptions.Steps, CommonOptions.SeqLen,
         CommonOptions.MicroBatch, CommonOptions.TokensPerStep, CommonOptions.Lr, CommonOptions.MaxGradNorm, CommonOptions.Seed,
-        CommonOptions.Dtype, CommonOptions.Device, CommonOptions.GpuMemory, CommonOptions.CpuMemory, CommonOptions.Schedule,
-        CommonOptions.States, CommonOptions.Hardware, CommonOptions.Plan, CommonOptions.Co2Tau, CommonOptions.Resume,
+        CommonOptions.Dtype, CommonOptions.Device, CommonOptions.CpuMemory, CommonOptions.Resume,
     ];
 
     [Fact]
     public void Values_AllGiven_AreReadAsMeant()
     {
         Check(
-            "--model m --nvme a --nvme b --steps 3 --lr 1e-4 --max-grad-norm 0 --seed 0 --dtype bfloat16 --device cuda:1 --gpu-memory 12GiB --states nvme --co2-tau auto --resume",
+            "--model m --nvme a --nvme b --steps 3 --lr 1e-4 --max-grad-norm 0 --seed 0 --dtype bfloat16 --device cuda:1 --cpu-memory 12GiB --resume",
             context =>
             {
                 Assert.Equal("m", context.Get(CommonOptions.Model));
@@ -29,11 +28,8 @@ public sealed class CommonOptionsTests
                 Assert.Equal(0, context.Get(CommonOptions.Seed));
                 Assert.Equal("bfloat16", context.Get(CommonOptions.Dtype));
                 Assert.Equal(new DeviceChoice(DeviceType.CUDA, 1), context.Get(CommonOptions.Device));
-                Assert.Equal(12L << 30, context.Get(CommonOptions.GpuMemory));
-                Assert.Equal("nvme", context.Get(CommonOptions.States));
-                Assert.Equal(new LocalSteps(null), context.Get(CommonOptions.Co2Tau));
+                Assert.Equal(12L << 30, context.Get(CommonOptions.CpuMemory));
                 Assert.True(context.Get(CommonOptions.Resume));
-                Assert.True(context.IsGiven(CommonOptions.Resume));
             });
     }
 
@@ -49,8 +45,7 @@ public sealed class CommonOptionsTests
             Assert.Null(context.Get(CommonOptions.Device));
             Assert.Null(context.Get(CommonOptions.CpuMemory));
             Assert.Null(context.Get(CommonOptions.Dtype));
-            Assert.Null(context.Get(CommonOptions.Co2Tau));
-            Assert.False(context.IsGiven(CommonOptions.Resume));
+            Assert.False(context.Get(CommonOptions.Resume));
         });
     }
 
@@ -62,8 +57,7 @@ public sealed class CommonOptionsTests
     [InlineData("--dtype float16", "--dtype: expected float32 or bfloat16, found 'float16'")]
     [InlineData("--device gpu", "--device: expected cpu, cuda or cuda:N, found 'gpu'")]
     [InlineData("--device cuda:-1", "--device: expected cpu, cuda or cuda:N, found 'cuda:-1'")]
-    [InlineData("--gpu-memory 12", "--gpu-memory: expected a size such as 12GiB or 64MiB, found '12'")]
-    [InlineData("--co2-tau 0", "--co2-tau: expected a whole number of at least 1, or auto, found '0'")]
+    [InlineData("--cpu-memory 12", "--cpu-memory: expected a size such as 12GiB or 64MiB, found '12'")]
     public void Values_Unusable_AreNamedWithWhatIsExpected(string commandLine, string error)
     {
         CliRun run = CliRun.InProcess(Root(_ => ExitCode.Done), ["work", .. commandLine.Split(' ')]);
@@ -71,6 +65,22 @@ public sealed class CommonOptionsTests
         Assert.Equal(2, run.ExitCode);
         Assert.StartsWith($"error: {error}\n", run.Error);
     }
+
+    [Theory]
+    [InlineData("--output", "--output", "")]
+    [InlineData("--data", "--data", "a", "--data", "")]
+    [InlineData("--libtorch", "--libtorch", "")]
+    [InlineData("--steps", "--steps", "")]
+    public void Values_Empty_AreRefusedByTheOptionsName(string option, params string[] args)
+    {
+        CliRun run = CliRun.InProcess(Root(_ => ExitCode.Done), ["work", .. args]);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Matches($"^error: {option}: expected .*, found (an empty text|'')\n", run.Error);
+    }
+
+    [Fact]
+    public void Values_StartingWithAt_AreText() => Check("--model @alice", context => Assert.Equal("@alice", context.Get(CommonOptions.Model)));
 
     private static void Check(string commandLine, Action<CommandContext> assertions)
     {

@@ -97,5 +97,45 @@ public sealed class InspectTests : IDisposable
         Assert.StartsWith($"error: {_folder}/config.json: expected JSON: ", run.Error);
     }
 
+    [Fact]
+    public void Inspect_ConfigWithByteOrderMark_IsRead()
+    {
+        WriteConfig("\uFEFF{\"model_type\":\"llama\"}");
+
+        Assert.Contains("model_type: llama", CliRun.InProcess("inspect", _folder).Output);
+    }
+
+    [Theory]
+    [InlineData("""{"model_type":"\ud800"}""")]
+    [InlineData("""{"architectures":["\udc00"]}""")]
+    [InlineData("""{"rope_scaling":{"type":"\ud800"}}""")]
+    [InlineData("""{"rope_scaling":{"\ud800":1}}""")]
+    public void Inspect_ConfigWithHalfASurrogatePair_Exits5(string config)
+    {
+        WriteConfig(config);
+
+        foreach (string[] args in (string[][])[["inspect", _folder], ["inspect", _folder, "--json"]])
+        {
+            CliRun run = CliRun.InProcess(args);
+
+            Assert.Equal(5, run.ExitCode);
+            Assert.StartsWith($"error: {_folder}/config.json: expected Unicode text", run.Error);
+        }
+    }
+
+    [Fact]
+    public void Inspect_ConfigOfTheSizeOfWeights_Exits5WithoutReadingIt()
+    {
+        using (FileStream file = File.Create(Path.Combine(_folder, "config.json")))
+        {
+            file.SetLength((16 << 20) + 1);
+        }
+
+        CliRun run = CliRun.InProcess("inspect", _folder);
+
+        Assert.Equal(5, run.ExitCode);
+        Assert.Contains("are too many for a model's config", run.Error);
+    }
+
     private void WriteConfig(string json) => File.WriteAllText(Path.Combine(_folder, "config.json"), json);
 }

@@ -48,6 +48,30 @@ public sealed class UsageTests
         Assert.Equal($"error: {error}\nhint: {hint}\n", run.Error);
     }
 
+    [Theory]
+    [InlineData("PATH", "inspect", "")]
+    [InlineData("RUN", "export", "", "--output", "x")]
+    [InlineData("DIR", "verify", "")]
+    [InlineData("--eval-data", "train", "--eval-data", "")]
+    public void Run_EmptyValue_IsRefused(string name, params string[] args)
+    {
+        CliRun run = CliRun.InProcess(args);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.StartsWith($"error: {name}: expected a value, found an empty text\n", run.Error);
+    }
+
+    [Fact]
+    public void Help_OfOptions_TellsWhatTheyDoToday()
+    {
+        string train = CliRun.InProcess("train", "--help").Output;
+
+        Assert.Matches(@"--device <cpu> +Where the model computes; only cpu works today", train);
+        Assert.DoesNotContain("--nvme", train);
+        Assert.Contains("Type of the compute", train);
+        Assert.Contains("Type of the written weights", CliRun.InProcess("export", "--help").Output);
+    }
+
     [Fact]
     public void Run_WrongWordWithJson_EndsOutputWithAnErrorObject()
     {

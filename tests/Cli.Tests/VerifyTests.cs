@@ -47,6 +47,17 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public void Verify_CaseHolds_TellsItsErrorsInShort()
+    {
+        Copy("llama");
+
+        CliRun run = CliRun.InProcess("verify", _folder);
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Matches(@"(?m)^ok +llama .*  gradients \d\.\de-\d\d  .*weights \d\.\de-\d\d\b", run.Output);
+    }
+
+    [Fact]
     public void Verify_NothingSupported_IsNotVerified()
     {
         Copy("llama-lora");

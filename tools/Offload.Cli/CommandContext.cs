@@ -39,9 +39,6 @@ internal sealed class CommandContext
     /// <summary>An argument's value.</summary>
     internal T? Get<T>(Argument<T> argument) => _parsed.GetValue(argument);
 
-    /// <summary>Whether an option stands on the command line.</summary>
-    internal bool IsGiven(Option option) => _parsed.GetResult(option) is { Implicit: false };
-
     /// <summary>Writes one compact JSON object and a line end to the output.</summary>
     internal void WriteJson<T>(T value) => JsonLine.Write(Output, value);
 

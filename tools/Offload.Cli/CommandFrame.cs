@@ -14,6 +14,9 @@ internal static class CommandFrame
     /// <summary>Set to anything but 0, it stands for <c>--verbose</c>.</summary>
     internal const string VerboseVariable = "OFFLOAD_VERBOSE";
 
+    // A word that starts with @ is text like any other, a prompt for instance, not the name of a file with more words.
+    private static readonly ParserConfiguration Configuration = new() { ResponseFileTokenReplacer = null };
+
     /// <summary>Sets what a command does; its result is the exit code.</summary>
     internal static void SetWork(this Command command, Func<CommandContext, ExitCode> work) => command.SetAction(parsed =>
     {
@@ -29,11 +32,16 @@ internal static class CommandFrame
     /// <returns>The process's exit code.</returns>
     internal static int Run(RootCommand root, IReadOnlyList<string> args, TextWriter output, TextWriter error)
     {
-        ParseResult parsed = root.Parse(args);
+        ParseResult parsed = root.Parse(args, Configuration);
         if (parsed.Action is ParseErrorAction action)
         {
             // A value after a wrong word may not be parsed as what it is, so the flags are looked for among the words.
             return Report(UsageErrors.Explain(parsed, action), args.Contains(CommonOptions.Json.Name), IsVerbose(args.Contains(CommonOptions.Verbose.Name)), output, error);
+        }
+
+        if (UsageErrors.FindEmptyValue(parsed) is { } empty)
+        {
+            return Report(empty, parsed.GetValue(CommonOptions.Json), IsVerbose(parsed.GetValue(CommonOptions.Verbose)), output, error);
         }
 
         using var interruption = new CancellationTokenSource();

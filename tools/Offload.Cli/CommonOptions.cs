@@ -6,7 +6,7 @@ namespace Offload.Cli;
 
 /// <summary>
 /// Options that several commands share: one spelling, one meaning, one reading. A command adds those that it has. Null means
-/// "not given" wherever the planner or the stored run then decides.
+/// "not given" wherever the engine or the stored run then decides.
 /// </summary>
 internal static class CommonOptions
 {
@@ -55,33 +55,16 @@ internal static class CommonOptions
 
     internal static Option<DeviceChoice?> Device { get; } = new("--device")
     {
-        Description = "Where the model computes",
-        HelpName = "cpu|cuda[:N]",
+        Description = "Where the model computes; only cpu works today",
+        HelpName = "cpu",
         CustomParser = result => Read<DeviceChoice?>(result, DeviceChoice.TryParse(result.Tokens[0].Value, out DeviceChoice? device), device, "cpu, cuda or cuda:N"),
     };
 
-    internal static Option<long?> GpuMemory { get; } = Size("--gpu-memory", "Hard ceiling on GPU memory, such as 12GiB");
-
     internal static Option<long?> CpuMemory { get; } = Size("--cpu-memory", "Hard ceiling on CPU memory, such as 64GiB");
-
-    internal static Option<string?> Schedule { get; } = OneOf("--schedule", "Order of the work in a step", "layer-major", "micro-batch-major", "fuyou", "zero-infinity");
-
-    internal static Option<string?> States { get; } = OneOf("--states", "Where optimizer states live", "auto", "cpu", "nvme");
-
-    internal static Option<string?> Hardware { get; } = Text("--hardware", "FILE|NAME", "Hardware profile: a file, or the name of a shipped one");
-
-    internal static Option<string?> Plan { get; } = Text("--plan", "FILE", "Use this plan instead of searching for one");
-
-    internal static Option<LocalSteps?> Co2Tau { get; } = new("--co2-tau")
-    {
-        Description = "Steps that each node trains alone between averages (CO2)",
-        HelpName = "N|auto",
-        CustomParser = result => Read<LocalSteps?>(result, LocalSteps.TryParse(result.Tokens[0].Value, out LocalSteps? steps), steps, "a whole number of at least 1, or auto"),
-    };
 
     internal static Option<long?> Threads { get; } = Count("--threads", "N", "Threads of the CPU's compute; the default is the number of cores");
 
-    internal static Option<bool> Resume { get; } = new("--resume") { Description = "Continue the run in --output or --nvme; starts anew if nothing was committed" };
+    internal static Option<bool> Resume { get; } = new("--resume") { Description = "Continue the run in --output; starts anew if nothing was committed" };
 
     internal static Option<string?> Text(string name, string helpName, string description) => new(name) { Description = description, HelpName = helpName };
 

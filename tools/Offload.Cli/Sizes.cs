@@ -1,13 +1,10 @@
 using System.Globalization;
-using Offload.Profiles;
 
 namespace Offload.Cli;
 
 /// <summary>Sizes in bytes as people write them: <c>12GiB</c>, <c>64MiB</c>, <c>1.5TB</c>.</summary>
 internal static class Sizes
 {
-    private const string Expected = "a size such as 12GiB or 64MiB";
-
     private static readonly (string Name, double Bytes)[] Units =
     [
         ("TiB", 1L << 40), ("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10),
@@ -15,12 +12,9 @@ internal static class Sizes
     ];
 
     /// <summary>Reads a size: a number, then a unit of 1024 (KiB, MiB, GiB, TiB) or 1000 (kB, MB, GB, TB), in any case.</summary>
-    /// <returns>Bytes, rounded to the nearest.</returns>
-    /// <exception cref="UsageException">Not a size, not positive, or beyond 2^63.</exception>
-    internal static long Parse(string text) =>
-        TryParse(text, out long sizeBytes) ? sizeBytes : throw new UsageException($"expected {Expected}, found '{text}'");
-
-    /// <summary>As <see cref="Parse"/>, without the exception.</summary>
+    /// <param name="text">What the user wrote.</param>
+    /// <param name="sizeBytes">Bytes, rounded to the nearest.</param>
+    /// <returns>False: not a size, not positive, or beyond 2^63.</returns>
     internal static bool TryParse(string text, out long sizeBytes)
     {
         sizeBytes = 0;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Offload.Profiles;
 
 namespace Offload.Cli;
@@ -21,6 +22,21 @@ internal static class UsageErrors
         string message = parsed.UnmatchedTokens.Count > 0 ? $"unknown {KindOf(parsed)} '{parsed.UnmatchedTokens[0]}'" : parsed.Errors[0].Message;
         string[] names = Suggestions(parsed, action);
         return new UsageException(message, names.Length > 0 ? $"did you mean {string.Join(" or ", names)}?" : help);
+    }
+
+    /// <summary>The first option or argument with an empty text as value, which none has a use for: as a path it would mean the current folder. Null: there is none.</summary>
+    internal static UsageException? FindEmptyValue(ParseResult parsed)
+    {
+        int place = parsed.Tokens.ToList().FindIndex(token => token.Value.Length == 0);
+        if (place < 0)
+        {
+            return null;
+        }
+
+        string name = place > 0 && parsed.Tokens[place - 1].Type == TokenType.Option
+            ? parsed.Tokens[place - 1].Value
+            : parsed.CommandResult.Command.Arguments.FirstOrDefault()?.HelpName ?? "argument";
+        return new UsageException($"{name}: expected a value, found an empty text", "a variable of the shell may have been empty");
     }
 
     private static string KindOf(ParseResult parsed) =>

@@ -154,6 +154,67 @@ public sealed class AtomicFolderTests : IDisposable
     }
 
     [Fact]
+    public void Constructor_DiedBetweenTheTwoRenamesAndAnEmptyFolderCame_PutsPreviousBack()
+    {
+        Previous("old.bin");
+        Directory.Move(_folder["model"], _folder[".model.offload-old"]);
+        Directory.CreateDirectory(_folder["model"]);
+
+        using (new AtomicFolder(_folder["model"], IsModelFile))
+        {
+            Assert.Equal("previous", File.ReadAllText(_folder["model/old.bin"]));
+        }
+
+        Assert.Equal(["model"], _folder.Names);
+    }
+
+    [Fact]
+    public void Constructor_ParentTakesNoFiles_NamesTheFolderNotTheLock()
+    {
+        var error = Assert.Throws<StorageException>(() => new AtomicFolder("/proc/model"));
+
+        Assert.StartsWith("/proc/model: cannot make files beside the folder: ", error.Message);
+        Assert.DoesNotContain("offload-lock", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Constructor_ManyWriters_OneAtATime()
+    {
+        int numInside = 0;
+        int most = 0;
+        int numDone = 0;
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                try
+                {
+                    using var folder = new AtomicFolder(_folder["model"], IsModelFile);
+                    InterlockedMax(ref most, Interlocked.Increment(ref numInside));
+                    Interlocked.Increment(ref numDone);
+                    Interlocked.Decrement(ref numInside);
+                }
+                catch (StorageException error) when (error.Message.Contains("another process is writing it", StringComparison.Ordinal))
+                {
+                    // Its turn comes with the next round.
+                }
+            }
+        })));
+
+        Assert.Equal(1, most);
+        Assert.True(numDone > 1);
+        Assert.Empty(_folder.Names);
+
+        static void InterlockedMax(ref int target, int value)
+        {
+            for (int seen = Volatile.Read(ref target); seen < value; seen = Volatile.Read(ref target))
+            {
+                Interlocked.CompareExchange(ref target, value, seen);
+            }
+        }
+    }
+
+    [Fact]
     public void Commit_SymbolicLink_ReplacesWhatItPointsTo()
     {
         Previous("old.bin");

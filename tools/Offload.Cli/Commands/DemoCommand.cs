@@ -29,6 +29,11 @@ internal static class DemoCommand
     private static ExitCode Run(CommandContext context)
     {
         string output = context.Get(CommonOptions.Output) ?? FreeFolder();
+        if (File.Exists(output))
+        {
+            throw new UsageException($"--output {output}: expected a folder, found a file", "choose another folder");
+        }
+
         if (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
         {
             throw new UsageException($"--output {output}: expected an empty folder, found files", "choose another folder");
@@ -49,7 +54,7 @@ internal static class DemoCommand
         }
         else
         {
-            Write(context.Output, result, after);
+            Write(context.Output, result, Prompt + after);
         }
 
         return ExitCode.Done;
@@ -78,9 +83,13 @@ internal static class DemoCommand
         return generator.Generate(Prompt, new GenerationOptions { MaxNewTokens = 64 }, context.Cancellation);
     }
 
-    private static void Write(TextWriter output, TrainingResult result, string after)
+    /// <summary>Tells how it went and what to do next, in words that a shell takes as they are.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="result">The run's.</param>
+    /// <param name="sample">What the trained model says.</param>
+    internal static void Write(TextWriter output, TrainingResult result, string sample)
     {
-        output.WriteLine($"\nAfter:\n{Indent(Prompt + after)}\n");
+        output.WriteLine($"\nAfter:\n{Indent(sample)}\n");
         if (result.EvalLoss is double evalLoss && result.EvalLossBefore is double evalLossBefore)
         {
             output.WriteLine($"Questions that it was not trained on: loss {evalLossBefore:F3} -> {evalLoss:F3}, perplexity {Math.Exp(evalLossBefore):F1} -> {Math.Exp(evalLoss):F1}");
@@ -88,9 +97,10 @@ internal static class DemoCommand
 
         output.WriteLine($"The model is in {result.ModelFolder}, in the layout of the Hugging Face Hub; the run in {result.Output}.");
         output.WriteLine("Try next:");
-        output.WriteLine($"  offload generate --model {result.ModelFolder} --prompt \"Question: What is a tile?\\nAnswer:\"".Replace("\\n", "\n  ", StringComparison.Ordinal));
-        output.WriteLine("  offload train --model MODEL_FOLDER --data YOUR.txt --output my-run");
-        output.WriteLine("  offload doctor");
+        string offload = ThisProgram.Command;
+        output.WriteLine($"  {offload} generate --model {ThisProgram.Quote(result.ModelFolder!)} --prompt \"Question: What is a tile?\"");
+        output.WriteLine($"  {offload} train --model MODEL_FOLDER --data YOUR.txt --output my-run");
+        output.WriteLine($"  {offload} doctor");
     }
 
     private static void Say(CommandContext context, string text) => (context.Json ? context.Error : context.Output).WriteLine(text);

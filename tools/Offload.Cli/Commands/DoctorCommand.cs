@@ -20,7 +20,7 @@ internal static class DoctorCommand
         string[] folders = context.Get(CommonOptions.Nvme) is { Length: > 0 } given ? given : ["."];
         var checks = new List<Check>();
         // libtorch comes last: should a broken one take the process down, all the rest is told already.
-        IEnumerable<Check> all = [.. SystemChecks.Run(), .. StorageChecks.Run(folders), .. CudaChecks.Run(), MpiChecks.Run()];
+        IEnumerable<Check> all = [.. SystemChecks.Run(), .. StorageChecks.Run(folders), .. CudaChecks.Run(), Check.Try("MPI", MpiChecks.Run)];
         foreach (Check check in all.Concat(LibtorchChecks.Run(context)))
         {
             context.Cancellation.ThrowIfCancellationRequested();

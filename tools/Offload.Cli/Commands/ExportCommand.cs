@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Offload.Engine.Models;
 using Offload.Engine.Training;
 using Offload.Profiles;
 
@@ -9,12 +10,14 @@ internal static class ExportCommand
 {
     private static readonly Argument<string> RunArgument = new("run") { Description = "Folder of a run: the --output of offload train", HelpName = "RUN" };
 
+    private static readonly Option<string?> Dtype = CommonOptions.OneOf("--dtype", "Type of the written weights [the run's own]", "float32", "bfloat16");
+
     internal static Command Create()
     {
         var command = new Command("export", "Write the model of a run's last checkpoint as a folder that Hugging Face loads");
         command.Add(RunArgument);
         command.Add(CommonOptions.Output);
-        command.Add(CommonOptions.Dtype);
+        command.Add(Dtype);
         command.SetWork(Run);
         return command;
     }
@@ -23,7 +26,7 @@ internal static class ExportCommand
     {
         string run = context.Get(RunArgument)!;
         string output = context.Get(CommonOptions.Output) ?? throw new UsageException("--output is missing: expected a folder for the model");
-        ExportResult result = RunExport.Write(run, output, TrainingArguments.ReadType(context));
+        ExportResult result = RunExport.Write(run, output, context.Get(Dtype) is { } type ? Enum.Parse<ComputeType>(type, ignoreCase: true) : null);
         if (context.Json)
         {
             context.WriteJson(result);

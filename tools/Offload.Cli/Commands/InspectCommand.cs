@@ -22,6 +22,9 @@ internal static class InspectCommand
         "torch_dtype", "dtype", "transformers_version",
     ];
 
+    // A config is a few KiB.
+    private const long MaxConfigBytes = 16L << 20;
+
     internal static Command Create()
     {
         var command = new Command("inspect", "Show what is in a model folder or a safetensors file (configuration, sizes by type, tensors), or how a run stands");
@@ -85,7 +88,14 @@ internal static class InspectCommand
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            long sizeBytes = new FileInfo(path).Length;
+            if (sizeBytes > MaxConfigBytes)
+            {
+                throw new UnreadableInputException(path, $"{sizeBytes} bytes are too many for a model's config (at most {MaxConfigBytes})", "fetch the model's config.json again");
+            }
+
+            ReadOnlyMemory<byte> json = File.ReadAllBytes(path);
+            using JsonDocument document = JsonDocument.Parse(json.Span.StartsWith("\uFEFF"u8) ? json[3..] : json);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 throw new UnreadableInputException(path, $"expected a JSON object, found {document.RootElement.ValueKind}");
@@ -96,6 +106,7 @@ internal static class InspectCommand
             {
                 if (document.RootElement.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null)
                 {
+                    RequireText(value);
                     fields.Add(name, value.Clone());
                 }
             }
@@ -106,9 +117,39 @@ internal static class InspectCommand
         {
             throw new UnreadableInputException(path, $"expected JSON: {error.Message}", "fetch the model's config.json again", error);
         }
+        catch (InvalidOperationException error)
+        {
+            throw new UnreadableInputException(path, "expected Unicode text, found an escaped half of a surrogate pair", "fetch the model's config.json again", error);
+        }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StorageException(path, "read the file", error.Message, cause: error);
+            throw new UnreadableInputException(path, $"cannot be read: {error.Message}", cause: error);
+        }
+    }
+
+    // JSON may escape what is no Unicode text; the reader throws InvalidOperationException where it is asked for it.
+    private static void RequireText(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = value.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in value.EnumerateArray())
+                {
+                    RequireText(item);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in value.EnumerateObject())
+                {
+                    _ = property.Name;
+                    RequireText(property.Value);
+                }
+
+                break;
         }
     }
 

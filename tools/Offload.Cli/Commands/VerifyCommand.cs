@@ -47,7 +47,7 @@ internal static class VerifyCommand
         }
 
         string status = result.Status switch { CaseStatus.Passed => "ok", CaseStatus.Failed => "FAILED", _ => "unsupported" };
-        string errors = string.Join("  ", result.Errors.Select(error => result.Kind == "tokenizer" ? $"{error.Key} {error.Value}" : $"{error.Key} {error.Value:E1}"));
+        string errors = string.Join("  ", result.Errors.Select(error => result.Kind == "tokenizer" ? $"{error.Key} {error.Value}" : $"{error.Key} {error.Value:0.0e+00}"));
         context.Output.WriteLine($"{status,-12} {result.Name,-20} {errors}");
         if (result.Detail is not null && (result.Status != CaseStatus.Passed || context.Verbose))
         {

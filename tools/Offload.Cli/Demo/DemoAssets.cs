@@ -1,5 +1,6 @@
 using Offload.Profiles;
 using Offload.Storage;
+using Offload.Storage.Files;
 
 namespace Offload.Cli.Demo;
 
@@ -32,12 +33,14 @@ internal static class DemoAssets
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            using FileStream destination = File.Create(path);
-            source.CopyTo(destination);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StorageException(path, "write the demo's file", error.Message, cause: error);
+            throw new StorageException(path, "make the folder of the demo's file", error.Message, cause: error);
         }
+
+        byte[] contents = new byte[source.Length];
+        source.ReadExactly(contents);
+        AtomicFile.Write(path, contents);
     }
 }

@@ -13,6 +13,20 @@ internal sealed record Check(string Name, CheckStatus Status, string Found, stri
     [JsonIgnore]
     internal bool IsEssential { get; init; }
 
+    /// <summary>Makes a check; should it fail in a way that nobody thought of, that is its row, and the others still come.</summary>
+    internal static Check Try(string name, Func<Check> check, bool isEssential = false)
+    {
+        try
+        {
+            return check();
+        }
+        catch (Exception error)
+        {
+            string message = error.Message.ReplaceLineEndings(" ");
+            return Missing(name, $"the check failed: {error.GetType().Name}: {message}", "this is a defect of offload doctor; the other checks hold") with { IsEssential = isEssential };
+        }
+    }
+
     internal static Check Ok(string name, string found) => new(name, CheckStatus.Ok, found);
 
     internal static Check Warning(string name, string found, string? hint = null) => new(name, CheckStatus.Warning, found, hint);

@@ -16,7 +16,14 @@ internal static class CudaChecks
             return [Check.Missing("CUDA driver", $"no {Driver}", "only --device cpu works; for a GPU install NVIDIA's driver, or start the container with its GPUs")];
         }
 
-        return Devices(library);
+        try
+        {
+            return Devices(library);
+        }
+        catch (EntryPointNotFoundException error)
+        {
+            return [Check.Missing("CUDA driver", $"{Driver} is no whole driver: {error.Message.ReplaceLineEndings(" ")}", "it may be a stub for building; install NVIDIA's driver, or start the container with its GPUs")];
+        }
     }
 
     private static unsafe List<Check> Devices(IntPtr library)

@@ -14,41 +14,38 @@ internal static class LibtorchChecks
 
     internal static IEnumerable<Check> Run(CommandContext context)
     {
-        yield return BridgeCheck();
+        yield return Check.Try(Bridge, BridgeCheck, isEssential: true);
 
         LibtorchChoice? choice = null;
-        Check? failed = null;
-        try
-        {
-            choice = LibtorchLocator.Locate(context.Get(CommonOptions.Libtorch));
-        }
-        catch (OffloadException error)
-        {
-            failed = Check.Missing("libtorch", error.Message, error.Hint) with { IsEssential = true };
-        }
-
-        yield return failed ?? LoadAndRun(choice!);
-        yield return CudaLibraries(choice);
+        yield return Check.Try(
+            "libtorch",
+            () =>
+            {
+                try
+                {
+                    choice = LibtorchLocator.Locate(context.Get(CommonOptions.Libtorch));
+                    return LoadAndRun(choice);
+                }
+                catch (OffloadException error)
+                {
+                    return Check.Missing("libtorch", error.Message, error.Hint) with { IsEssential = true };
+                }
+            },
+            isEssential: true);
+        yield return Check.Try("libtorch with CUDA", () => CudaLibraries(choice));
     }
 
     private static Check LoadAndRun(LibtorchChoice choice)
     {
-        try
-        {
-            LoadedTorch loaded = TorchRuntime.Load(choice);
-            using DisposeScope scope = torch.NewDisposeScope();
-            // [[0, 1, 2], [3, 4, 5]] times its transpose: the sum is 0^2+1+4 + 2*(0+4+10) + 9+16+25 = 83.
-            torch.Tensor a = torch.arange(6, torch.float32).reshape(2, 3);
-            float sum = a.mm(a.t()).sum().item<float>();
-            string found = $"{loaded.Version} in {choice.Folder} ({Origin(choice)}), {torch.get_num_threads()} threads";
-            return sum == 83f
-                ? Check.Ok("libtorch", found)
-                : Check.Missing("libtorch", $"{found}: a matrix product sums to {sum}, expected 83", "use another libtorch with --libtorch DIR") with { IsEssential = true };
-        }
-        catch (OffloadException error)
-        {
-            return Check.Missing("libtorch", error.Message, error.Hint) with { IsEssential = true };
-        }
+        LoadedTorch loaded = TorchRuntime.Load(choice);
+        using DisposeScope scope = torch.NewDisposeScope();
+        // [[0, 1, 2], [3, 4, 5]] times its transpose: the sum is 0^2+1+4 + 2*(0+4+10) + 9+16+25 = 83.
+        torch.Tensor a = torch.arange(6, torch.float32).reshape(2, 3);
+        float sum = a.mm(a.t()).sum().item<float>();
+        string found = $"{loaded.Version} in {choice.Folder} ({Origin(choice)}), {torch.get_num_threads()} threads";
+        return sum == 83f
+            ? Check.Ok("libtorch", found)
+            : Check.Missing("libtorch", $"{found}: a matrix product sums to {sum}, expected 83", "use another libtorch with --libtorch DIR") with { IsEssential = true };
     }
 
     private static Check CudaLibraries(LibtorchChoice? choice)

@@ -10,16 +10,20 @@ internal static class StorageChecks
 
     internal static IEnumerable<Check> Run(IReadOnlyList<string> folders)
     {
-        yield return IoUring();
+        yield return Check.Try("io_uring", Ring);
         foreach (string folder in folders)
         {
-            yield return Folder(folder);
+            yield return Check.Try($"storage {folder}", () => Folder(folder));
         }
     }
 
-    private static Check IoUring() => LinuxCalls.TryIoUring() is { } problem
-        ? Check.Warning("io_uring", $"refused: {problem}", "reads and writes go through threads instead; allow it with 'sysctl kernel.io_uring_disabled=0' or in the container's seccomp profile")
-        : Check.Ok("io_uring", "works");
+    private static Check Ring()
+    {
+        using IoUring? ring = IoUring.TryCreate(out string? problem);
+        return ring is null
+            ? Check.Warning("io_uring", $"refused: {problem}", "reads and writes go through threads instead; allow it with 'sysctl kernel.io_uring_disabled=0' or in the container's seccomp profile")
+            : Check.Ok("io_uring", "can be set up");
+    }
 
     private static Check Folder(string folder)
     {
@@ -46,9 +50,9 @@ internal static class StorageChecks
                 return Check.Warning(name, $"{found}: this is memory, not a drive", "states kept here count against CPU memory and are lost at a restart; use a folder on an NVMe drive");
             }
 
-            return TryDirect(path) is { } problem
-                ? Refused(name, existing.FullName, found, problem)
-                : Check.Ok(name, $"{found}, O_DIRECT works");
+            return TryDirect(path, out string? ringProblem) is { } problem ? Refused(name, existing.FullName, found, problem)
+                : ringProblem is null ? Check.Ok(name, $"{found}, O_DIRECT and io_uring work")
+                : Check.Warning(name, $"{found}, O_DIRECT works, io_uring does not: {ringProblem}", "reads and writes go through threads instead");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -79,9 +83,10 @@ internal static class StorageChecks
         }
     }
 
-    // Writes an aligned block past the page cache and reads it back; null if it is the same.
-    private static unsafe string? TryDirect(string path)
+    // Writes an aligned block past the page cache and reads it back, through an io_uring too; null if the plain way gives the same.
+    private static unsafe string? TryDirect(string path, out string? ringProblem)
     {
+        ringProblem = null;
         using SafeFileHandle? file = LinuxCalls.CreateDirect(path, out string? problem);
         if (file is null)
         {
@@ -101,7 +106,15 @@ internal static class StorageChecks
             read.Clear();
             RandomAccess.Write(file, written, fileOffset: 0);
             int numRead = RandomAccess.Read(file, read, fileOffset: 0);
-            return numRead != BlockBytes ? $"read {numRead} of {BlockBytes} bytes" : written.SequenceEqual(read) ? null : "read back other bytes than were written";
+            if (numRead != BlockBytes || !written.SequenceEqual(read))
+            {
+                return numRead != BlockBytes ? $"read {numRead} of {BlockBytes} bytes" : "read back other bytes than were written";
+            }
+
+            read.Clear();
+            using IoUring? ring = IoUring.TryCreate(out ringProblem);
+            ringProblem ??= ring!.TryRead(file, (byte*)memory + BlockBytes, BlockBytes) ?? (written.SequenceEqual(read) ? null : "read back other bytes than were written");
+            return null;
         }
         catch (IOException error)
         {

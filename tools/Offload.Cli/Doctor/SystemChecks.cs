@@ -12,12 +12,12 @@ internal static class SystemChecks
 
     internal static IEnumerable<Check> Run()
     {
-        yield return OperatingSystemCheck();
+        yield return Check.Try("operating system", OperatingSystemCheck, isEssential: true);
         yield return Check.Ok(".NET", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}");
-        yield return Processor();
-        yield return Simd();
-        yield return Memory();
-        yield return LockedMemory();
+        yield return Check.Try("processor", Processor);
+        yield return Check.Try("SIMD", Simd);
+        yield return Check.Try("memory", Memory);
+        yield return Check.Try("locked memory", LockedMemory);
     }
 
     private static Check OperatingSystemCheck()
@@ -66,7 +66,12 @@ internal static class SystemChecks
 
     private static Check LockedMemory()
     {
-        if (LinuxCalls.LockedMemoryLimitBytes() is not { } limitBytes)
+        if (LinuxCalls.TryGetLockedMemoryLimit(out long? limit) is { } problem)
+        {
+            return Check.Warning("locked memory", $"limit unknown: {problem}");
+        }
+
+        if (limit is not { } limitBytes)
         {
             return Check.Ok("locked memory", "unlimited");
         }
