@@ -18,6 +18,9 @@ internal sealed class HubCompanions
         "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
     ];
 
+    /// <summary>Of these, what has no say in training.</summary>
+    private static readonly string[] NotNumeric = ["generation_config.json", "chat_template.jinja"];
+
     private readonly IReadOnlyDictionary<string, byte[]> _files;
 
     private HubCompanions(IReadOnlyDictionary<string, byte[]> files)
@@ -51,6 +54,10 @@ internal sealed class HubCompanions
             ? new HubCompanions(files)
             : throw new UnreadableInputException(folderPath, $"no {HubConfig.FileName} in this folder", "give a folder of a Hugging Face model");
     }
+
+    /// <summary>The first file of configuration or tokenizer that two folders have different bytes of; null if there is none.</summary>
+    public string? DifferenceFrom(HubCompanions other) => Names.Except(NotNumeric).FirstOrDefault(name =>
+        !_files.GetValueOrDefault(name, []).AsSpan().SequenceEqual(other._files.GetValueOrDefault(name, [])));
 
     /// <summary>A file that an export writes, or another program's counterpart of it: what a new export may replace.</summary>
     public static bool IsModelFile(string fileName) =>

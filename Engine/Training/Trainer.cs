@@ -32,7 +32,9 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
     /// <exception cref="OffloadException">Bad input, a budget that does not suffice, or an I/O error.</exception>
     public TrainingResult Run(CancellationToken cancellation)
     {
+        OptionChecks.Check(options);
         RunSettings? before;
+        string modelFolder;
         using (RunFolder existing = RunFolder.OpenForReading(options.OutputFolder))
         {
             if (Earlier(existing) is { } result)
@@ -40,15 +42,21 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
                 return result;
             }
 
-            before = existing.ReadProgress() is null ? null : existing.ReadSettings();
+            before = CommittedSettings(existing);
+            modelFolder = before is null ? options.ModelFolder ?? throw MissingModel() : existing.BaseFolder;
         }
 
-        HubFolder.Require(options.ModelFolder);
-        DecoderConfig config = HubConfig.Load(options.ModelFolder);
+        HubFolder.Require(modelFolder);
+        DecoderConfig config = HubConfig.Load(modelFolder);
         ModelLayout layout = ModelLayout.Create(config);
         RunNumerics numerics = RunSetup.Numerics(options, config, before?.Numerics);
-        HubCompanions companions = HubCompanions.Read(options.ModelFolder);
-        ITokenizer tokenizer = TokenizerLoader.Load(options.ModelFolder);
+        HubCompanions companions = HubCompanions.Read(modelFolder);
+        if (before is not null)
+        {
+            RequireSameModel(companions);
+        }
+
+        ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
         ResidentPlanner.Plan(layout, numerics).RequireWithin(
             options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
         using RunFolder folder = RunFolder.OpenForTraining(options.OutputFolder);
@@ -58,18 +66,23 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             return earlier;
         }
 
+        if ((CommittedSettings(folder) is null) != (before is null))
+        {
+            throw new UsageException($"--output {options.OutputFolder}: another process was using this run until just now", "give the same command again");
+        }
+
         if (config.Dropout > 0)
         {
             logger.LogInformation("{Message}", $"config.json names a dropout of {config.Dropout}; it is off in training");
         }
 
-        using TrainingData data = TrainingData.Prepare(options, folder, tokenizer, config.VocabularySize, numerics.SequenceTokens, observer, cancellation);
+        using TrainingData data = TrainingData.Prepare(options, before, numerics, folder, tokenizer, config.VocabularySize, observer, cancellation);
         ComputeThreads.Set(numerics.ComputeThreads);
         using var threads = new ParallelRanges(numerics.ComputeThreads);
         using var model = new ResidentModel(layout, numerics, threads);
-        string initialHash = LoadInitialWeights(model);
-        RunSettings settings = RunSetup.Settings(options, numerics, data, initialHash);
-        Resume(folder, settings, companions, model);
+        string initialHash = before?.InitialWeightsHash ?? LoadInitialWeights(model, modelFolder, numerics.Seed);
+        RunSettings settings = RunSetup.Settings(options, numerics, data, initialHash, before);
+        Resume(folder, settings, before, companions, model);
         logger.LogInformation("{Message}", RunSetup.Describe(settings, layout, data));
         Train(folder, settings, model, data, cancellation);
         return Finish(folder, settings, model, data, companions);
@@ -100,15 +113,33 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         return result;
     }
 
-    private string LoadInitialWeights(ResidentModel model)
+    /// <summary>The settings of a run that has a checkpoint; null if it has none.</summary>
+    private static RunSettings? CommittedSettings(RunFolder folder) => folder.ReadProgress() is null
+        ? null
+        : folder.ReadSettings() ?? throw new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
+
+    private static UsageException MissingModel() => new(
+        "--model is missing: expected a Hugging Face model folder", "it can be left out only with --resume of a run that has a checkpoint");
+
+    /// <summary>A resume has its own copies of configuration and tokenizer; a model that is named all the same must be that one.</summary>
+    private void RequireSameModel(HubCompanions ofRun)
+    {
+        if (options.ModelFolder is { } named && HubCompanions.Read(named).DifferenceFrom(ofRun) is { } file)
+        {
+            throw new UsageException(
+                $"--resume: --model {named}: its {file} is not the one that the run began with", "a resumed run keeps its model: leave --model out, or start another run");
+        }
+    }
+
+    private string LoadInitialWeights(ResidentModel model, string modelFolder, long seed)
     {
         if (options.FromScratch)
         {
-            RandomInitialization.Fill(model, options.Seed);
+            RandomInitialization.Fill(model, seed);
         }
         else
         {
-            using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(options.ModelFolder);
+            using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
             IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model);
             if (unused.Count > 0)
             {
@@ -120,12 +151,10 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         return WeightsHash.Compute(model);
     }
 
-    private void Resume(RunFolder folder, RunSettings settings, HubCompanions companions, ResidentModel model)
+    private void Resume(RunFolder folder, RunSettings settings, RunSettings? before, HubCompanions companions, ResidentModel model)
     {
-        if (options.Resume && folder.ReadProgress() is { } committed)
+        if (before is not null && folder.ReadProgress() is { } committed)
         {
-            RunSettings before = folder.ReadSettings()
-                ?? throw new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
             string[] differences = [.. settings.DifferencesFrom(before)];
             if (differences.Length > 0)
             {
