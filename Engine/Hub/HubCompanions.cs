@@ -29,7 +29,7 @@ internal sealed class HubCompanions
     }
 
     /// <summary>Reads those that are there; config.json must be.</summary>
-    /// <exception cref="UnreadableInputException">The folder or its config.json is missing.</exception>
+    /// <exception cref="UnreadableInputException">The folder or its config.json is missing, or config.json cannot be rewritten for an export.</exception>
     /// <exception cref="StorageException">Reading failed.</exception>
     public static HubCompanions Read(string folderPath)
     {
@@ -50,9 +50,13 @@ internal sealed class HubCompanions
             }
         }
 
-        return files.ContainsKey(HubConfig.FileName)
-            ? new HubCompanions(files)
-            : throw new UnreadableInputException(folderPath, $"no {HubConfig.FileName} in this folder", "give a folder of a Hugging Face model");
+        if (!files.TryGetValue(HubConfig.FileName, out byte[]? config))
+        {
+            throw new UnreadableInputException(folderPath, $"no {HubConfig.FileName} in this folder", "give a folder of a Hugging Face model");
+        }
+
+        RequireRewritable(Path.Combine(folderPath, HubConfig.FileName), config);
+        return new HubCompanions(files);
     }
 
     /// <summary>The first file of configuration or tokenizer that two folders have different bytes of; null if there is none.</summary>
@@ -79,9 +83,25 @@ internal sealed class HubCompanions
         }
     }
 
+    /// <summary>An export rewrites config.json at the end of a run: whether it can is asked at the beginning.</summary>
+    private static void RequireRewritable(string path, byte[] config)
+    {
+        try
+        {
+            _ = WithElementType(config, "float32");
+        }
+        catch (Exception error) when (error is JsonException or ArgumentException or InvalidOperationException)
+        {
+            // ArgumentException: a name stands twice; InvalidOperationException: half a surrogate pair, or no object.
+            throw new UnreadableInputException(path, $"not JSON that can be written again: {error.Message.ReplaceLineEndings(" ")}", "fetch the model's config.json again", error);
+        }
+    }
+
     private static byte[] WithElementType(byte[] config, string elementType)
     {
-        JsonObject root = JsonNode.Parse(config)!.AsObject();
+        // A byte order mark is no JSON, but HubConfig reads over it.
+        ReadOnlySpan<byte> json = config.AsSpan().StartsWith("\uFEFF"u8) ? config.AsSpan(3) : config;
+        JsonObject root = JsonNode.Parse(json)?.AsObject() ?? throw new InvalidOperationException("expected an object, found null");
         // transformers 5 writes "dtype", older versions "torch_dtype"; both read both.
         string field = root.ContainsKey("dtype") ? "dtype" : "torch_dtype";
         root[field] = elementType;

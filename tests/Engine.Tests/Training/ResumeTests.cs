@@ -46,6 +46,32 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
+    public void Run_InterruptedBeforeTheLastEvaluation_KeepsStepsSpeedAndBytes()
+    {
+        TrainingResult whole = TinyRun.Train(_run.Options("whole"));
+        TrainingOptions options = _run.Options("cut");
+        TinyRun.TrainUntil(options, 5);
+
+        TrainingResult resumed = TinyRun.Train(options with { Resume = true }, _ => Assert.Fail("a step was made"));
+
+        Assert.Equal((whole.WeightsHash, whole.EvalLoss, whole.SsdBytesWritten), (resumed.WeightsHash, resumed.EvalLoss, resumed.SsdBytesWritten));
+        Assert.Equal(whole.SsdBytesWritten, resumed.SsdBytesRead);
+        Assert.True(resumed.TokensPerSecond > 0);
+    }
+
+    [Fact]
+    public void Run_InterruptedWhereAnEvaluationIsDue_IsCommittedThere()
+    {
+        TrainingOptions options = _run.Options("cut") with { EvalEverySteps = 1 };
+        TinyRun.TrainUntil(options, 2);
+
+        var steps = new List<long>();
+        TinyRun.Train(options with { Resume = true }, report => steps.Add(report.Step));
+
+        Assert.Equal(3, steps[0]);
+    }
+
+    [Fact]
     public void Run_InterruptedAfterEveryStep_GivesTheBitsOfTheWholeRun()
     {
         TrainingResult whole = TinyRun.Train(_run.Options("whole"));
