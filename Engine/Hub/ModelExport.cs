@@ -48,8 +48,9 @@ internal static class ModelExport
         folder.Commit();
     }
 
-    // The files' names alone cannot tell an export from the model that it was trained from.
-    private static void RequireReplaceable(string folderPath)
+    /// <summary>Refuses a folder that an export may not replace. The files' names alone cannot tell an export from the model that it was trained from.</summary>
+    /// <exception cref="StorageException">The folder holds something that is no earlier export.</exception>
+    public static void RequireReplaceable(string folderPath)
     {
         if (Directory.Exists(folderPath) && Directory.EnumerateFileSystemEntries(folderPath).Any() && !File.Exists(Path.Combine(folderPath, MarkFile)))
         {

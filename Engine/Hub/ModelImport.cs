@@ -15,9 +15,10 @@ internal static class ModelImport
     /// <summary>Reads all of the model's tensors.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="destination">Receives the masters.</param>
+    /// <param name="cancellation">Stops between chunks of 4 MiB.</param>
     /// <returns>Names of tensors in the checkpoint that the model has no place for.</returns>
     /// <exception cref="UnreadableInputException">A tensor is missing or has another shape or an integer type.</exception>
-    public static IReadOnlyList<string> Read(SafetensorsCheckpoint checkpoint, IMasterWeightsTarget destination)
+    public static IReadOnlyList<string> Read(SafetensorsCheckpoint checkpoint, IMasterWeightsTarget destination, CancellationToken cancellation = default)
     {
         ModelLayout layout = destination.Layout;
         var unused = new HashSet<string>(checkpoint.Tensors.Keys, StringComparer.Ordinal);
@@ -30,6 +31,7 @@ internal static class ModelImport
                 unused.Remove(tensor.Name);
                 for (long start = 0; start < parameter.Count; start += ChunkElements)
                 {
+                    cancellation.ThrowIfCancellationRequested();
                     Span<float> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkElements, parameter.Count - start));
                     checkpoint.ReadAsSingle(tensor.Name, start, chunk);
                     destination.WriteMasters(unit.Index, parameter.Offset + start, chunk);

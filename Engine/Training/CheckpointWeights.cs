@@ -22,8 +22,7 @@ internal sealed class CheckpointWeights : IMasterWeights, IDisposable
     {
         Layout = layout;
         // Before anything is written from it: what is exported from a damaged file would look like a model.
-        folder.Verify(commit, layout.Units.SelectMany(unit => Roles.Select(role => PartName(unit.Index, role))));
-        _file = folder.OpenState(commit);
+        _file = folder.OpenVerified(commit, layout.Units.SelectMany(unit => Roles.Select(role => PartName(unit.Index, role))));
         foreach (UnitLayout unit in layout.Units)
         {
             foreach (string role in Roles)

@@ -1,6 +1,7 @@
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
 using Offload.Profiles;
+using Offload.Storage;
 
 namespace Offload.Engine.Training;
 
@@ -22,17 +23,38 @@ public static class RunExport
 
         using RunFolder folder = RunFolder.OpenForReading(runFolder);
         RunSettings settings = folder.ReadSettings()!;
-        if (folder.ReadProgress() is not { } committed)
-        {
-            throw new UsageException($"{runFolder}: the run has no checkpoint yet", "let it reach its first checkpoint, or interrupt it once: that writes one");
-        }
-
         HubCompanions companions = HubCompanions.Read(folder.BaseFolder);
         ModelLayout layout = ModelLayout.Create(HubConfig.Load(folder.BaseFolder));
-        using var weights = new CheckpointWeights(folder.Checkpoints, committed.Commit, layout);
+        (CheckpointWeights opened, RunProgress progress) = OpenLast(folder, layout);
+        using CheckpointWeights weights = opened;
         ComputeType exported = type ?? settings.Numerics.Type;
         ModelExport.Write(weights, companions, outputFolder, exported);
         return new ExportResult(
-            outputFolder, committed.Progress.Step, exported == ComputeType.Float32 ? "float32" : "bfloat16", WeightsHash.Compute(weights));
+            outputFolder, progress.Step, exported == ComputeType.Float32 ? "float32" : "bfloat16", WeightsHash.Compute(weights));
+    }
+
+    /// <summary>Opens the last checkpoint, verified; if the run, which may go on meanwhile, has replaced it in between, the one after.</summary>
+    /// <param name="folder">The run.</param>
+    /// <param name="layout">Its model.</param>
+    /// <param name="afterRead">Called between reading a commit and opening its file; for tests.</param>
+    internal static (CheckpointWeights Weights, RunProgress Progress) OpenLast(RunFolder folder, ModelLayout layout, Action? afterRead = null)
+    {
+        while (true)
+        {
+            if (folder.ReadProgress() is not { } committed)
+            {
+                throw new UsageException($"{folder.Path}: the run has no checkpoint yet", "let it reach its first checkpoint, or interrupt it once: that writes one");
+            }
+
+            afterRead?.Invoke();
+            try
+            {
+                return (new CheckpointWeights(folder.Checkpoints, committed.Commit, layout), committed.Progress);
+            }
+            catch (StoreMismatchException) when (folder.Checkpoints.ReadCommit()?.RecordHash != committed.Commit.RecordHash)
+            {
+                // Not damaged: deleted or written over by a later commit. Each turn of the loop takes a commit of the trainer.
+            }
+        }
     }
 }

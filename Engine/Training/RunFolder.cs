@@ -26,17 +26,22 @@ internal sealed class RunFolder : IDisposable
 
     private static readonly JsonSerializerOptions MetricsOptions = new(Options) { WriteIndented = false };
 
+    /// <summary>Name of <see cref="ModelFolder"/>.</summary>
+    public const string ModelFolderName = "model";
+
     /// <summary>EWOULDBLOCK of Linux, which .NET puts into HResult as it is.</summary>
     private const int LockedByAnother = 11;
 
     private readonly FileStream? _lock;
     private readonly bool _isNew;
+    private readonly bool _isLockNew;
 
-    private RunFolder(string path, FileStream? lockFile, bool isNew = false)
+    private RunFolder(string path, FileStream? lockFile, bool isNew = false, bool isLockNew = false)
     {
         Path = path;
         _lock = lockFile;
         _isNew = isNew;
+        _isLockNew = isLockNew;
         Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint"));
     }
 
@@ -47,7 +52,7 @@ internal sealed class RunFolder : IDisposable
     public CheckpointFolder Checkpoints { get; }
 
     /// <summary>Where the exported model goes.</summary>
-    public string ModelFolder => System.IO.Path.Combine(Path, "model");
+    public string ModelFolder => System.IO.Path.Combine(Path, ModelFolderName);
 
     /// <summary>Tokens of the training data.</summary>
     public string TrainTokensFile => System.IO.Path.Combine(Path, "tokens", "train.tokens");
@@ -68,7 +73,7 @@ internal sealed class RunFolder : IDisposable
     public static bool IsRun(string path) => File.Exists(System.IO.Path.Combine(path, "run.json"));
 
     /// <summary>Opens a run's folder for training and locks it; made if missing.</summary>
-    /// <exception cref="UsageException">The path is a file, or another process uses the folder.</exception>
+    /// <exception cref="UsageException">The path is a file, the folder holds something that is no run, or another process uses it.</exception>
     /// <exception cref="StorageException">The folder cannot be made.</exception>
     public static RunFolder OpenForTraining(string path)
     {
@@ -81,9 +86,11 @@ internal sealed class RunFolder : IDisposable
         string lockPath = System.IO.Path.Combine(path, "lock");
         try
         {
-            Directory.CreateDirectory(System.IO.Path.Combine(path, "tokens"));
+            RequireRunOrEmpty(path, lockPath);
+            bool isLockNew = !File.Exists(lockPath);
+            DurableFolder.Create(System.IO.Path.Combine(path, "tokens"));
             // FileShare.None takes an advisory lock that the system releases however the process ends.
-            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None), isNew);
+            return new RunFolder(path, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None), isNew, isLockNew);
         }
         catch (IOException error) when (error.HResult == LockedByAnother)
         {
@@ -136,7 +143,7 @@ internal sealed class RunFolder : IDisposable
     public void Begin(RunSettings settings, HubCompanions companions)
     {
         Change(MetricsFile, "delete", File.Delete);
-        Change(BaseFolder, "make the folder", folder => Directory.CreateDirectory(folder));
+        DurableFolder.Create(BaseFolder);
         companions.WriteTo(BaseFolder);
         AtomicFile.Write(SettingsFile, JsonSerializer.SerializeToUtf8Bytes(settings, Options));
     }
@@ -194,6 +201,24 @@ internal sealed class RunFolder : IDisposable
         _lock.Dispose();
     }
 
+    /// <summary>A run writes, replaces and deletes below its folder: nobody else's files may be there.</summary>
+    private static void RequireRunOrEmpty(string path, string lockPath)
+    {
+        if (!Directory.Exists(path) || IsRun(path) || new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint")).ReadCommit() is not null)
+        {
+            return;
+        }
+
+        // What a process leaves that was killed before its run began; without the lock file it is somebody else's.
+        bool hasLock = File.Exists(lockPath) && new FileInfo(lockPath).Length == 0;
+        string? foreign = Directory.EnumerateFileSystemEntries(path).Select(System.IO.Path.GetFileName)
+            .Where(name => !hasLock || name is not ("lock" or "tokens" or "base")).Order(StringComparer.Ordinal).FirstOrDefault();
+        if (foreign is not null)
+        {
+            throw new UsageException($"--output {path}: expected an empty folder or a run, found '{foreign}'", "choose a new folder");
+        }
+    }
+
     private void RemoveTraces()
     {
         try
@@ -201,7 +226,11 @@ internal sealed class RunFolder : IDisposable
             File.Delete(TrainTokensFile);
             File.Delete(EvalTokensFile);
             Directory.Delete(System.IO.Path.GetDirectoryName(TrainTokensFile)!);
-            File.Delete(_lock!.Name);
+            if (_isLockNew)
+            {
+                File.Delete(_lock!.Name);
+            }
+
             if (_isNew)
             {
                 Directory.Delete(Path);

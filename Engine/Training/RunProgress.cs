@@ -15,6 +15,15 @@ internal sealed record RunProgress
     /// <summary>Of these, the ones since the last update: what the limit is on, also over an interruption.</summary>
     public long NumSkippedInARow { get; init; }
 
+    /// <summary>Bytes read from disk for model states, over all sittings.</summary>
+    public long SsdBytesRead { get; init; }
+
+    /// <summary>Bytes written to disk for model states, over all sittings, this commit included.</summary>
+    public long SsdBytesWritten { get; init; }
+
+    /// <summary>Of the sitting that made the commit.</summary>
+    public double TokensPerSecond { get; init; }
+
     /// <summary>Loss of the last step.</summary>
     public double LastLoss { get; init; }
 

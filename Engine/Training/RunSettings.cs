@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 
 namespace Offload.Engine.Training;
@@ -44,6 +45,12 @@ public sealed record RunSettings
     /// <summary>Share of the data that is set aside for evaluation; 0 if evaluation has files of its own.</summary>
     public required double EvalFraction { get; init; }
 
+    /// <summary>Training data.</summary>
+    public required IReadOnlyList<RunInput> DataFiles { get; init; }
+
+    /// <summary>Evaluation's own data; empty if it has none.</summary>
+    public required IReadOnlyList<RunInput> EvalFiles { get; init; }
+
     /// <summary>XxHash3 of the training tokens.</summary>
     public required string DataHash { get; init; }
 
@@ -62,10 +69,18 @@ public sealed record RunSettings
             object? theirs = get(other);
             if (!Equals(mine, theirs))
             {
-                yield return $"{name}: {theirs} before, {mine} now";
+                yield return $"{name}: {Format(theirs)} before, {Format(mine)} now";
             }
         }
     }
+
+    /// <summary>A value as the command line spells it.</summary>
+    private static string Format(object? value) => value switch
+    {
+        null => "none",
+        Enum word => word.ToString().ToLowerInvariant(),
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
 
     [JsonIgnore]
     private static IReadOnlyList<(string Name, Func<RunSettings, object?> Get)> Fields { get; } =
@@ -78,7 +93,9 @@ public sealed record RunSettings
         ("head chunk", run => run.Numerics.HeadChunkTokens),
         ("--steps", run => run.Steps),
         ("sequences per step (--tokens-per-step)", run => run.SequencesPerStep),
-        ("learning rate", run => run.LearningRate),
+        ("--lr", run => run.LearningRate.Peak),
+        ("--lr-schedule", run => run.LearningRate.Kind),
+        ("--warmup-steps", run => run.LearningRate.WarmupSteps),
         ("--beta1", run => run.Beta1),
         ("--beta2", run => run.Beta2),
         ("--epsilon", run => run.Epsilon),
@@ -86,8 +103,7 @@ public sealed record RunSettings
         ("--weight-decay-on", run => run.WeightDecayScope),
         ("--max-grad-norm", run => run.MaxGradNorm),
         ("--eval-fraction", run => run.EvalFraction),
-        ("the training data", run => run.DataHash),
-        ("the evaluation data", run => run.EvalDataHash),
-        ("the model's weights", run => run.InitialWeightsHash),
+        ("tokens of the training data", run => run.DataHash),
+        ("tokens of the evaluation data", run => run.EvalDataHash),
     ];
 }

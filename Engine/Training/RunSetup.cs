@@ -1,5 +1,4 @@
 using Offload.Engine.Models;
-using Offload.Engine.Optimizers;
 using Offload.Profiles;
 
 namespace Offload.Engine.Training;
@@ -23,7 +22,7 @@ internal static class RunSetup
     /// <param name="options">What is asked.</param>
     /// <param name="config">The model.</param>
     /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
-    /// <exception cref="UsageException">The sequences are longer than the model can take, or than a step; or AdamW's numbers are out of range.</exception>
+    /// <exception cref="UsageException">The sequences are longer than the model can take, or than a step.</exception>
     public static RunNumerics Numerics(TrainingOptions options, DecoderConfig config, RunNumerics? before)
     {
         int sequenceTokens = options.SequenceTokens ?? before?.SequenceTokens ?? Math.Min(DefaultSequenceTokens, config.MaxPositions);
@@ -33,14 +32,12 @@ internal static class RunSetup
             throw new UsageException($"--tokens-per-step {options.TokensPerStep}: expected at least --seq-len, {sequenceTokens}", "a step takes whole sequences");
         }
 
-        // Its constructor refuses what is out of range: here, before anything is read or written.
-        _ = new AdamWOptions(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
         return new RunNumerics
         {
-            Type = options.Type,
+            Type = options.Type ?? before?.Type ?? ComputeType.BFloat16,
             SequenceTokens = sequenceTokens,
             MicroBatchSequences = options.MicroBatchSequences ?? before?.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),
-            Seed = options.Seed,
+            Seed = options.Seed ?? before?.Seed ?? 0,
             ComputeThreads = options.Threads ?? before?.ComputeThreads ?? Environment.ProcessorCount,
         };
     }
@@ -68,10 +65,18 @@ internal static class RunSetup
     }
 
     /// <summary>All that decides the numbers.</summary>
-    public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string initialWeightsHash)
+    /// <param name="options">What is asked.</param>
+    /// <param name="numerics">From <see cref="Numerics"/>.</param>
+    /// <param name="data">The tokens.</param>
+    /// <param name="initialWeightsHash">Of the weights that the run began with.</param>
+    /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
+    public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string initialWeightsHash, RunSettings? before)
     {
-        long sequencesPerStep = Math.Max(1, (options.TokensPerStep ?? DefaultTokensPerStep) / numerics.SequenceTokens);
-        long steps = options.Steps ?? Math.Max(1, (long)Math.Ceiling(options.Epochs * data.Train.NumSequences / sequencesPerStep));
+        long sequencesPerStep = options.TokensPerStep is null && before is not null
+            ? before.SequencesPerStep
+            : Math.Max(1, (options.TokensPerStep ?? DefaultTokensPerStep) / numerics.SequenceTokens);
+        long steps = options.Steps ?? (options.Epochs is null ? before?.Steps : null)
+            ?? Math.Max(1, (long)Math.Ceiling((options.Epochs ?? 1) * data.Train.NumSequences / sequencesPerStep));
         return new RunSettings
         {
             Version = RunSettings.CurrentVersion,
@@ -79,14 +84,19 @@ internal static class RunSetup
             Steps = steps,
             SequencesPerStep = sequencesPerStep,
             LearningRate = new LearningRateSchedule(
-                options.Schedule, options.LearningRate, options.WarmupSteps ?? (long)Math.Round(DefaultWarmup * steps), steps),
-            Beta1 = options.Beta1,
-            Beta2 = options.Beta2,
-            Epsilon = options.Epsilon,
-            WeightDecay = options.WeightDecay,
-            WeightDecayScope = options.WeightDecayScope,
-            MaxGradNorm = options.MaxGradNorm,
+                options.Schedule ?? before?.LearningRate.Kind ?? ScheduleKind.Linear,
+                options.LearningRate ?? before?.LearningRate.Peak ?? 2e-5,
+                options.WarmupSteps ?? before?.LearningRate.WarmupSteps ?? (long)Math.Round(DefaultWarmup * steps),
+                steps),
+            Beta1 = options.Beta1 ?? before?.Beta1 ?? 0.9,
+            Beta2 = options.Beta2 ?? before?.Beta2 ?? 0.999,
+            Epsilon = options.Epsilon ?? before?.Epsilon ?? 1e-8,
+            WeightDecay = options.WeightDecay ?? before?.WeightDecay ?? 0.01,
+            WeightDecayScope = options.WeightDecayScope ?? before?.WeightDecayScope ?? WeightDecayScope.Matrices,
+            MaxGradNorm = options.MaxGradNorm ?? before?.MaxGradNorm ?? 1,
             EvalFraction = data.EvalFraction,
+            DataFiles = data.TrainFiles,
+            EvalFiles = data.EvalFiles,
             DataHash = data.TrainHash,
             EvalDataHash = data.EvalHash,
             InitialWeightsHash = initialWeightsHash,

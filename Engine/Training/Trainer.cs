@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Offload.Engine.Compute;
+using Offload.Engine.Data;
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
@@ -8,6 +9,7 @@ using Offload.Engine.Tokenization;
 using Offload.Profiles;
 using Offload.Storage;
 using Offload.Storage.Checkpoints;
+using Offload.Storage.Files;
 using Offload.Storage.Safetensors;
 
 namespace Offload.Engine.Training;
@@ -22,17 +24,20 @@ namespace Offload.Engine.Training;
 /// <param name="time">The clock of rates and checkpoint intervals.</param>
 public sealed class Trainer(TrainingOptions options, ITrainingObserver observer, ILogger<Trainer> logger, TimeProvider time)
 {
+    /// <summary>Masters in two halves, and two moments.</summary>
+    private const long StateBytesPerParameter = 12;
+
     private RunProgress _progress = new();
-    private long _bytesRead;
-    private long _bytesWritten;
 
     /// <summary>Trains to the end.</summary>
     /// <param name="cancellation">Ends the run after the step in progress, with a checkpoint.</param>
-    /// <exception cref="OperationCanceledException">Cancelled, after a commit.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; what steps were done is committed.</exception>
     /// <exception cref="OffloadException">Bad input, a budget that does not suffice, or an I/O error.</exception>
     public TrainingResult Run(CancellationToken cancellation)
     {
+        OptionChecks.Check(options);
         RunSettings? before;
+        string modelFolder;
         using (RunFolder existing = RunFolder.OpenForReading(options.OutputFolder))
         {
             if (Earlier(existing) is { } result)
@@ -40,17 +45,24 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
                 return result;
             }
 
-            before = existing.ReadProgress() is null ? null : existing.ReadSettings();
+            before = CommittedSettings(existing);
+            modelFolder = before is null ? options.ModelFolder ?? throw MissingModel() : existing.BaseFolder;
         }
 
-        HubFolder.Require(options.ModelFolder);
-        DecoderConfig config = HubConfig.Load(options.ModelFolder);
+        HubFolder.Require(modelFolder);
+        DecoderConfig config = HubConfig.Load(modelFolder);
         ModelLayout layout = ModelLayout.Create(config);
         RunNumerics numerics = RunSetup.Numerics(options, config, before?.Numerics);
-        HubCompanions companions = HubCompanions.Read(options.ModelFolder);
-        ITokenizer tokenizer = TokenizerLoader.Load(options.ModelFolder);
+        HubCompanions companions = HubCompanions.Read(modelFolder);
+        if (before is not null)
+        {
+            RequireSameModel(companions);
+        }
+
+        ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
         ResidentPlanner.Plan(layout, numerics).RequireWithin(
             options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
+        RequireSpace(layout, numerics, before);
         using RunFolder folder = RunFolder.OpenForTraining(options.OutputFolder);
         // Asked again under the lock: another process may have come and gone.
         if (Earlier(folder) is { } earlier)
@@ -58,21 +70,26 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             return earlier;
         }
 
+        if ((CommittedSettings(folder) is null) != (before is null))
+        {
+            throw new UsageException($"--output {options.OutputFolder}: another process was using this run until just now", "give the same command again");
+        }
+
         if (config.Dropout > 0)
         {
             logger.LogInformation("{Message}", $"config.json names a dropout of {config.Dropout}; it is off in training");
         }
 
-        using TrainingData data = TrainingData.Prepare(options, folder, tokenizer, config.VocabularySize, numerics.SequenceTokens, observer, cancellation);
+        using TrainingData data = TrainingData.Prepare(options, before, numerics, folder, tokenizer, config.VocabularySize, observer, cancellation);
         ComputeThreads.Set(numerics.ComputeThreads);
         using var threads = new ParallelRanges(numerics.ComputeThreads);
         using var model = new ResidentModel(layout, numerics, threads);
-        string initialHash = LoadInitialWeights(model);
-        RunSettings settings = RunSetup.Settings(options, numerics, data, initialHash);
-        Resume(folder, settings, companions, model);
+        string initialHash = before?.InitialWeightsHash ?? LoadInitialWeights(model, modelFolder, numerics.Seed, cancellation);
+        RunSettings settings = RunSetup.Settings(options, numerics, data, initialHash, before);
+        Resume(folder, settings, before, companions, model);
         logger.LogInformation("{Message}", RunSetup.Describe(settings, layout, data));
         Train(folder, settings, model, data, cancellation);
-        return Finish(folder, settings, model, data, companions);
+        return Finish(folder, settings, model, data, companions, cancellation);
     }
 
     /// <summary>A finished run's result, if that is what a resume asks for; refuses a used folder without --resume.</summary>
@@ -100,16 +117,53 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         return result;
     }
 
-    private string LoadInitialWeights(ResidentModel model)
+    /// <summary>The settings of a run that has a checkpoint; null if it has none.</summary>
+    private static RunSettings? CommittedSettings(RunFolder folder) => folder.ReadProgress() is null
+        ? null
+        : folder.ReadSettings() ?? throw new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
+
+    private static UsageException MissingModel() => new(
+        "--model is missing: expected a Hugging Face model folder", "it can be left out only with --resume of a run that has a checkpoint");
+
+    /// <summary>A resume has its own copies of configuration and tokenizer; a model that is named all the same must be that one.</summary>
+    private void RequireSameModel(HubCompanions ofRun)
+    {
+        if (options.ModelFolder is { } named && HubCompanions.Read(named).DifferenceFrom(ofRun) is { } file)
+        {
+            throw new UsageException(
+                $"--resume: --model {named}: its {file} is not the one that the run began with", "a resumed run keeps its model: leave --model out, or start another run");
+        }
+    }
+
+    /// <summary>Refuses a run whose checkpoints and model will not find room, rather than losing its first hours.</summary>
+    private void RequireSpace(ModelLayout layout, RunNumerics numerics, RunSettings? before)
+    {
+        long checkpointBytes = StateBytesPerParameter * layout.NumParameters;
+        // One is written beside the last one; a resumed run has the last one already, and its tokens.
+        long neededBytes = before is null ? (2 * checkpointBytes) + EstimateTokenBytes() : checkpointBytes;
+        if (options.Export)
+        {
+            string modelFolder = Path.Combine(options.OutputFolder, RunFolder.ModelFolderName);
+            ModelExport.RequireReplaceable(modelFolder);
+            neededBytes += layout.NumParameters * (numerics.Type == ComputeType.Float32 ? 4 : 2);
+        }
+
+        DiskSpace.Require(options.OutputFolder, neededBytes);
+    }
+
+    /// <summary>Text has three bytes a token or more, and a token is stored in four.</summary>
+    private long EstimateTokenBytes() => options.DataFiles.Concat(options.EvalFiles).Sum(DataFile.Check) / 3 * sizeof(int);
+
+    private string LoadInitialWeights(ResidentModel model, string modelFolder, long seed, CancellationToken cancellation)
     {
         if (options.FromScratch)
         {
-            RandomInitialization.Fill(model, options.Seed);
+            RandomInitialization.Fill(model, seed);
         }
         else
         {
-            using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(options.ModelFolder);
-            IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model);
+            using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
+            IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model, cancellation);
             if (unused.Count > 0)
             {
                 logger.LogWarning("{Message}", $"{unused.Count} tensors of the checkpoint have no place in the model and are left out, the first is '{unused[0]}'");
@@ -120,12 +174,10 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         return WeightsHash.Compute(model);
     }
 
-    private void Resume(RunFolder folder, RunSettings settings, HubCompanions companions, ResidentModel model)
+    private void Resume(RunFolder folder, RunSettings settings, RunSettings? before, HubCompanions companions, ResidentModel model)
     {
-        if (options.Resume && folder.ReadProgress() is { } committed)
+        if (before is not null && folder.ReadProgress() is { } committed)
         {
-            RunSettings before = folder.ReadSettings()
-                ?? throw new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
             string[] differences = [.. settings.DifferencesFrom(before)];
             if (differences.Length > 0)
             {
@@ -134,9 +186,8 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             }
 
             folder.Checkpoints.Read(committed.Commit, CheckpointParts(model));
-            _bytesRead += CheckpointParts(model).Sum(part => part.Buffer.SizeBytes);
             model.RefreshWeights();
-            _progress = committed.Progress;
+            _progress = committed.Progress with { SsdBytesRead = committed.Progress.SsdBytesRead + StateBytes(model) };
             folder.KeepMetricsUpTo(_progress.Step);
             logger.LogInformation("{Message}", $"resumed after step {_progress.Step} of {settings.Steps}");
             return;
@@ -156,7 +207,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         double flopsPerToken = ResidentPlanner.Profile(model.Layout).FlopsPerToken(settings.Numerics.SequenceTokens);
         if (_progress.Step == 0 && data.Eval is not null)
         {
-            _progress = _progress with { EvalLossBefore = Evaluate(folder, settings, model, data) };
+            _progress = _progress with { EvalLossBefore = Evaluate(folder, settings, model, data, cancellation) };
         }
 
         long lastCommit = time.GetTimestamp();
@@ -168,32 +219,48 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             observer.OnStep(report);
             long pauseStart = time.GetTimestamp();
             bool isLast = _progress.Step == settings.Steps;
-            if (!isLast && options.EvalEverySteps is long every && _progress.Step % every == 0 && data.Eval is not null)
-            {
-                Evaluate(folder, settings, model, data);
-            }
-
             bool isDue = time.GetElapsedTime(lastCommit) >= options.CheckpointEvery
                 || (options.CheckpointEverySteps is long steps && _progress.Step % steps == 0);
             if (isDue || isLast || cancellation.IsCancellationRequested)
             {
-                _bytesWritten += folder.Commit(_progress, CheckpointParts(model));
+                Commit(folder, model, meter);
                 lastCommit = time.GetTimestamp();
+            }
+
+            // After the commit: an evaluation may take long.
+            if (!isLast && options.EvalEverySteps is long every && _progress.Step % every == 0 && data.Eval is not null && !cancellation.IsCancellationRequested)
+            {
+                try
+                {
+                    Evaluate(folder, settings, model, data, cancellation);
+                }
+                catch (OperationCanceledException) when (!IsCommitted(folder))
+                {
+                    Commit(folder, model, meter);
+                }
+                catch (OperationCanceledException)
+                {
+                    // The steps are safe; the run ends below.
+                }
             }
 
             if (cancellation.IsCancellationRequested && !isLast)
             {
-                logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}; the same command with --resume goes on");
+                logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
                 cancellation.ThrowIfCancellationRequested();
             }
 
             meter.Exclude(time.GetElapsedTime(pauseStart));
         }
-
-        TokensPerSecond = meter.Average();
     }
 
-    private double TokensPerSecond { get; set; }
+    private bool IsCommitted(RunFolder folder) => folder.ReadProgress()?.Progress.Step == _progress.Step;
+
+    private void Commit(RunFolder folder, ResidentModel model, ThroughputMeter meter)
+    {
+        _progress = _progress with { SsdBytesWritten = _progress.SsdBytesWritten + StateBytes(model), TokensPerSecond = meter.Average() };
+        folder.Commit(_progress, CheckpointParts(model));
+    }
 
     private StepReport Step(RunSettings settings, ResidentModel model, TrainingData data, ThroughputMeter meter, double flopsPerToken)
     {
@@ -242,17 +309,22 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             !gradients.IsFinite);
     }
 
-    private double Evaluate(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data)
+    private double Evaluate(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data, CancellationToken cancellation)
     {
-        var report = new EvalReport(_progress.Step, model.Evaluate(data.EvalBatches(settings.Numerics.MicroBatchSequences)));
+        IEnumerable<MicroBatch> batches = data.EvalBatches(settings.Numerics.MicroBatchSequences).Select(batch =>
+        {
+            cancellation.ThrowIfCancellationRequested();
+            return batch;
+        });
+        var report = new EvalReport(_progress.Step, model.Evaluate(batches));
         folder.AppendMetrics(report);
         observer.OnEvaluation(report);
         return report.EvalLoss;
     }
 
-    private TrainingResult Finish(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data, HubCompanions companions)
+    private TrainingResult Finish(RunFolder folder, RunSettings settings, ResidentModel model, TrainingData data, HubCompanions companions, CancellationToken cancellation)
     {
-        double? evalLoss = data.Eval is null ? null : Evaluate(folder, settings, model, data);
+        double? evalLoss = data.Eval is null ? null : Evaluate(folder, settings, model, data, cancellation);
         if (options.Export)
         {
             ModelExport.Write(model, companions, folder.ModelFolder, settings.Numerics.Type);
@@ -265,10 +337,10 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             EvalLoss = evalLoss,
             Steps = _progress.Step,
             SkippedSteps = _progress.NumSkipped,
-            TokensPerSecond = TokensPerSecond,
+            TokensPerSecond = _progress.TokensPerSecond,
             WeightsHash = WeightsHash.Compute(model),
-            SsdBytesRead = _bytesRead,
-            SsdBytesWritten = _bytesWritten,
+            SsdBytesRead = _progress.SsdBytesRead,
+            SsdBytesWritten = _progress.SsdBytesWritten,
             PeakCpuBytes = CpuMemory.PeakBytes(),
             PeakGpuBytes = 0,
             Output = folder.Path,
@@ -277,6 +349,8 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         folder.Finish(result);
         return result;
     }
+
+    private static long StateBytes(ResidentModel model) => CheckpointParts(model).Sum(part => part.Buffer.SizeBytes);
 
     private static CheckpointPart[] CheckpointParts(ResidentModel model) =>
     [

@@ -1,6 +1,7 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Data;
 using Offload.Engine.Tokenization;
+using Offload.Profiles;
 
 namespace Offload.Engine.Training;
 
@@ -13,22 +14,25 @@ internal sealed class TrainingData : IDisposable
     private readonly TokenStore _train;
     private readonly TokenStore? _eval;
 
-    private TrainingData(TokenStore train, TokenStore? eval, TrainingOptions options, int sequenceTokens, int paddingId)
+    private TrainingData(OpenTokens train, OpenTokens? eval, double? evalFraction, RunNumerics numerics, int paddingId)
     {
-        _train = train;
-        _eval = eval;
-        var all = new PackedDataset(train, sequenceTokens, paddingId);
-        if (eval is not null)
+        _train = train.Store;
+        _eval = eval?.Store;
+        TrainFiles = train.Files;
+        EvalFiles = eval?.Files ?? [];
+        int sequenceTokens = numerics.SequenceTokens;
+        var all = new PackedDataset(_train, sequenceTokens, paddingId);
+        if (_eval is not null)
         {
             EvalFraction = 0;
-            Train = new BatchSource(all, SequenceOrder.Shuffled(all.NumSequences, options.Seed));
-            Eval = InOrder(new PackedDataset(eval, sequenceTokens, paddingId));
+            Train = new BatchSource(all, SequenceOrder.Shuffled(all.NumSequences, numerics.Seed));
+            Eval = InOrder(new PackedDataset(_eval, sequenceTokens, paddingId));
         }
         else
         {
-            EvalFraction = options.EvalFraction ?? Math.Min(EvalSplit.DefaultFraction, DefaultMaxEvalSequences / (double)all.NumSequences);
-            (ISequenceDataset trainSet, ISequenceDataset? evalSet) = EvalSplit.Split(all, EvalFraction, options.Seed);
-            Train = new BatchSource(trainSet, SequenceOrder.Shuffled(trainSet.NumSequences, options.Seed));
+            EvalFraction = evalFraction ?? Math.Min(EvalSplit.DefaultFraction, DefaultMaxEvalSequences / (double)all.NumSequences);
+            (ISequenceDataset trainSet, ISequenceDataset? evalSet) = EvalSplit.Split(all, EvalFraction, numerics.Seed);
+            Train = new BatchSource(trainSet, SequenceOrder.Shuffled(trainSet.NumSequences, numerics.Seed));
             Eval = evalSet is null ? null : InOrder(evalSet);
         }
     }
@@ -42,6 +46,12 @@ internal sealed class TrainingData : IDisposable
     /// <summary>Share that was set aside; 0 if evaluation has files of its own.</summary>
     public double EvalFraction { get; }
 
+    /// <summary>What the training tokens were made of.</summary>
+    public IReadOnlyList<RunInput> TrainFiles { get; }
+
+    /// <summary>What the evaluation's own tokens were made of; empty if it has none.</summary>
+    public IReadOnlyList<RunInput> EvalFiles { get; }
+
     /// <summary>Hash of the training tokens.</summary>
     public string TrainHash => _train.ContentHash.ToString("x16");
 
@@ -52,33 +62,64 @@ internal sealed class TrainingData : IDisposable
     public long NumTokens => _train.NumTokens + (_eval?.NumTokens ?? 0);
 
     /// <summary>Tokenises the data, unless an earlier sitting of the run has done so.</summary>
+    /// <param name="options">The files, and the share for evaluation.</param>
+    /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run, which takes no earlier tokens.</param>
+    /// <param name="numerics">Length of sequences, and seed.</param>
+    /// <param name="folder">Where the tokens go.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="vocabularySize">The model's.</param>
+    /// <param name="observer">Told of progress.</param>
+    /// <param name="cancellation">Stops it.</param>
+    /// <exception cref="UsageException">Other files than the resumed run's, or none where some are needed.</exception>
     public static TrainingData Prepare(
-        TrainingOptions options, RunFolder folder, ITokenizer tokenizer, int vocabularySize, int sequenceTokens, ITrainingObserver observer, CancellationToken cancellation)
+        TrainingOptions options,
+        RunSettings? before,
+        RunNumerics numerics,
+        RunFolder folder,
+        ITokenizer tokenizer,
+        int vocabularySize,
+        ITrainingObserver observer,
+        CancellationToken cancellation)
     {
-        TokenStore train = Open(options.DataFiles, folder.TrainTokensFile);
-        TokenStore? eval = null;
+        OpenTokens train = Open("--data", options.DataFiles, before?.DataFiles, folder.TrainTokensFile);
+        OpenTokens? eval = null;
         try
         {
-            eval = options.EvalFiles.Count == 0 ? null : Open(options.EvalFiles, folder.EvalTokensFile);
-            return new TrainingData(train, eval, options, sequenceTokens, tokenizer.EndOfTextId ?? 0);
+            bool hasEvalFiles = options.EvalFiles.Count > 0 || before?.EvalFiles.Count > 0;
+            eval = hasEvalFiles ? Open("--eval-data", options.EvalFiles, before?.EvalFiles, folder.EvalTokensFile) : null;
+            return new TrainingData(train, eval, options.EvalFraction ?? before?.EvalFraction, numerics, tokenizer.EndOfTextId ?? 0);
         }
         catch
         {
-            train.Dispose();
-            eval?.Dispose();
+            train.Store.Dispose();
+            eval?.Store.Dispose();
             throw;
         }
 
-        TokenStore Open(IReadOnlyList<string> files, string tokensFile)
+        OpenTokens Open(string option, IReadOnlyList<string> paths, IReadOnlyList<RunInput>? recorded, string tokensFile)
         {
-            // Without a commit the run starts anew, perhaps with other data.
-            if (options.Resume && File.Exists(tokensFile) && folder.Checkpoints.ReadCommit() is not null)
+            IReadOnlyList<RunInput> files = paths.Count == 0 && recorded is not null ? recorded : RunInput.Of(paths, cancellation);
+            if (recorded is not null && !RunInput.AreSame(files, recorded))
             {
-                return OpenVerified(tokensFile);
+                throw new UsageException(
+                    $"--resume: {option}: {RunInput.Describe(recorded)} before, {RunInput.Describe(files)} now",
+                    $"a resumed run keeps its data: leave {option} out, or start another run");
+            }
+
+            // Without a commit the run starts anew, perhaps with other data or another tokenizer.
+            if (recorded is not null && File.Exists(tokensFile))
+            {
+                return new OpenTokens(OpenVerified(tokensFile), files);
+            }
+
+            if (paths.Count == 0)
+            {
+                throw new UsageException($"{option} is missing: expected the data files, there are no tokens in {tokensFile}", $"give {option} as when the run began");
             }
 
             var progress = new ObserverProgress(observer);
-            return CorpusTokenizer.TokenizeAsync(files, tokenizer, vocabularySize, tokensFile, progress, cancellation).GetAwaiter().GetResult();
+            TokenStore store = CorpusTokenizer.TokenizeAsync(paths, tokenizer, vocabularySize, tokensFile, progress, cancellation).GetAwaiter().GetResult();
+            return new OpenTokens(store, files);
         }
     }
 
@@ -109,6 +150,8 @@ internal sealed class TrainingData : IDisposable
     }
 
     private static BatchSource InOrder(ISequenceDataset dataset) => new(dataset, SequenceOrder.AsStored(dataset.NumSequences));
+
+    private sealed record OpenTokens(TokenStore Store, IReadOnlyList<RunInput> Files);
 
     private sealed class ObserverProgress(ITrainingObserver observer) : IProgress<TokenizingProgress>
     {

@@ -2,17 +2,20 @@ using Offload.Engine.Models;
 
 namespace Offload.Engine.Training;
 
-/// <summary>What a user asks of a training run. Null: decided from the model and data, and reported.</summary>
+/// <summary>
+/// What a user asks of a training run. Null: decided from the model and data, and reported; in a resume, what the run had. Defaults of new
+/// runs: docs/command-line.md.
+/// </summary>
 public sealed record TrainingOptions
 {
-    /// <summary>Hub folder of the model.</summary>
-    public required string ModelFolder { get; init; }
+    /// <summary>Hub folder of the model; null only in a resume, which has copies of what it needs.</summary>
+    public string? ModelFolder { get; init; }
 
     /// <summary>Start from random weights of the model folder's config.json; the folder needs no weights.</summary>
     public bool FromScratch { get; init; }
 
-    /// <summary>.txt and .jsonl files.</summary>
-    public required IReadOnlyList<string> DataFiles { get; init; }
+    /// <summary>.txt and .jsonl files; empty only in a resume, which has their tokens.</summary>
+    public IReadOnlyList<string> DataFiles { get; init; } = [];
 
     /// <summary>Files for evaluation alone; empty: a share of the data is set aside.</summary>
     public IReadOnlyList<string> EvalFiles { get; init; } = [];
@@ -30,7 +33,7 @@ public sealed record TrainingOptions
     public long? Steps { get; init; }
 
     /// <summary>Passes over the data if <see cref="Steps"/> is null.</summary>
-    public double Epochs { get; init; } = 1;
+    public double? Epochs { get; init; }
 
     /// <summary>Tokens of a sequence.</summary>
     public int? SequenceTokens { get; init; }
@@ -42,37 +45,37 @@ public sealed record TrainingOptions
     public long? TokensPerStep { get; init; }
 
     /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 2e-5;
+    public double? LearningRate { get; init; }
 
     /// <summary>Shape of the learning rate.</summary>
-    public ScheduleKind Schedule { get; init; } = ScheduleKind.Linear;
+    public ScheduleKind? Schedule { get; init; }
 
     /// <summary>Steps of warm-up; null: 3 % of the run.</summary>
     public long? WarmupSteps { get; init; }
 
     /// <summary>Decay rate of the first moment.</summary>
-    public double Beta1 { get; init; } = 0.9;
+    public double? Beta1 { get; init; }
 
     /// <summary>Decay rate of the second moment.</summary>
-    public double Beta2 { get; init; } = 0.999;
+    public double? Beta2 { get; init; }
 
     /// <summary>Added to the root of the second moment.</summary>
-    public double Epsilon { get; init; } = 1e-8;
+    public double? Epsilon { get; init; }
 
     /// <summary>Decoupled weight decay.</summary>
-    public double WeightDecay { get; init; } = 0.01;
+    public double? WeightDecay { get; init; }
 
     /// <summary>What is decayed.</summary>
-    public WeightDecayScope WeightDecayScope { get; init; } = WeightDecayScope.Matrices;
+    public WeightDecayScope? WeightDecayScope { get; init; }
 
     /// <summary>Clip gradients to this global norm; 0: off.</summary>
-    public double MaxGradNorm { get; init; } = 1;
+    public double? MaxGradNorm { get; init; }
 
     /// <summary>Seed of everything random.</summary>
-    public long Seed { get; init; }
+    public long? Seed { get; init; }
 
     /// <summary>Element type of compute.</summary>
-    public ComputeType Type { get; init; } = ComputeType.BFloat16;
+    public ComputeType? Type { get; init; }
 
     /// <summary>Threads of libtorch's CPU kernels; null: the machine's cores.</summary>
     public int? Threads { get; init; }

@@ -1,7 +1,7 @@
 namespace Offload.Engine.Training;
 
 /// <summary>What a finished run gave; stored with it as result.json.</summary>
-public sealed record TrainingResult
+public record TrainingResult
 {
     /// <summary>Loss of the last step.</summary>
     public required double FinalLoss { get; init; }
@@ -18,16 +18,16 @@ public sealed record TrainingResult
     /// <summary>Steps skipped because loss or gradient was not finite.</summary>
     public required long SkippedSteps { get; init; }
 
-    /// <summary>Over the steps of the last sitting, evaluation and checkpoints not counted.</summary>
+    /// <summary>Over the steps of the last sitting that made any, evaluation and checkpoints not counted.</summary>
     public required double TokensPerSecond { get; init; }
 
     /// <summary>Fingerprint of the trained master weights.</summary>
     public required string WeightsHash { get; init; }
 
-    /// <summary>Bytes read from disk for model states.</summary>
+    /// <summary>Bytes read from disk for model states, over all sittings as far as they were committed.</summary>
     public required long SsdBytesRead { get; init; }
 
-    /// <summary>Bytes written to disk for model states: checkpoints.</summary>
+    /// <summary>Bytes written to disk for model states: checkpoints, over all sittings.</summary>
     public required long SsdBytesWritten { get; init; }
 
     /// <summary>Highest resident memory of the process.</summary>

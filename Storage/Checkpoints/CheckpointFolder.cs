@@ -75,15 +75,7 @@ public sealed class CheckpointFolder(string path)
     /// <exception cref="StorageException">The disk is full, or another error; the last checkpoint is as it was.</exception>
     public long Write(long step, JsonElement runState, IReadOnlyList<CheckpointPart> parts)
     {
-        try
-        {
-            Directory.CreateDirectory(Path);
-        }
-        catch (Exception error) when (IoErrors.IsIoError(error))
-        {
-            throw IoErrors.Wrap(Path, "make the folder", error);
-        }
-
+        DurableFolder.Create(Path);
         string? last = ReadCommit()?.File;
         string file = StateFiles.First(name => name != last);
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -154,34 +146,44 @@ public sealed class CheckpointFolder(string path)
         }
     }
 
-    /// <summary>Verifies arrays of a committed checkpoint where they are, in bounded memory.</summary>
-    /// <param name="commit">From <see cref="ReadCommit"/>.</param>
+    /// <summary>
+    /// Opens a committed checkpoint and verifies arrays of it in bounded memory, through the handle that it returns: what is read from
+    /// it is what was verified, also when a writer commits meanwhile.
+    /// </summary>
+    /// <param name="commit">From <see cref="ReadCommit"/>. If a writer has committed since, its file may be gone or another's: read the commit again.</param>
     /// <param name="names">The arrays to verify.</param>
-    /// <exception cref="StoreMismatchException">Another model's checkpoint, or a damaged one.</exception>
+    /// <returns>The open file, the caller's.</returns>
+    /// <exception cref="StoreMismatchException">The file is missing, another model's, or damaged.</exception>
     /// <exception cref="StorageException">Reading failed.</exception>
-    public void Verify(CheckpointCommit commit, IEnumerable<string> names)
+    public SafetensorsFile OpenVerified(CheckpointCommit commit, IEnumerable<string> names)
     {
         string file = System.IO.Path.Combine(Path, commit.File);
-        using SafetensorsFile source = OpenState(file);
-        byte[] buffer = new byte[ChunkBytes];
-        foreach (string name in names)
+        SafetensorsFile source = OpenState(file);
+        try
         {
-            (TensorInfo tensor, string expectedHash) = Find(source, commit, name);
-            var hash = new XxHash3();
-            for (long offset = 0; offset < tensor.SizeBytes; offset += ChunkBytes)
+            byte[] buffer = new byte[ChunkBytes];
+            foreach (string name in names)
             {
-                Span<byte> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkBytes, tensor.SizeBytes - offset));
-                source.Read(tensor, offset, chunk);
-                hash.Append(chunk);
+                (TensorInfo tensor, string expectedHash) = Find(source, commit, name);
+                var hash = new XxHash3();
+                for (long offset = 0; offset < tensor.SizeBytes; offset += ChunkBytes)
+                {
+                    Span<byte> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkBytes, tensor.SizeBytes - offset));
+                    source.Read(tensor, offset, chunk);
+                    hash.Append(chunk);
+                }
+
+                RequireHash(file, name, expectedHash, hash);
             }
 
-            RequireHash(file, name, expectedHash, hash);
+            return source;
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
         }
     }
-
-    /// <summary>Opens the arrays of a commit for reading parts of them, without verifying hashes. The caller disposes it.</summary>
-    /// <exception cref="StoreMismatchException">The file is missing or malformed.</exception>
-    public SafetensorsFile OpenState(CheckpointCommit commit) => OpenState(System.IO.Path.Combine(Path, commit.File));
 
     private static SafetensorsFile OpenState(string file)
     {

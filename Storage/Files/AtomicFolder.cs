@@ -147,7 +147,7 @@ public sealed class AtomicFolder : IDisposable
     {
         try
         {
-            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(lockPath)!);
+            DurableFolder.Create(System.IO.Path.GetDirectoryName(lockPath)!);
             return File.OpenHandle(lockPath, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
         }
         catch (Exception error) when (IoErrors.Errno(error) == Libc.Eagain)

@@ -8,7 +8,10 @@ namespace Offload.Cli;
 /// <summary>The options of <c>offload train</c> and what they mean to the engine.</summary>
 internal static class TrainingArguments
 {
-    private static readonly TrainingOptions Defaults = new() { ModelFolder = "", DataFiles = [], OutputFolder = "" };
+    private static readonly TrainingOptions Defaults = new() { OutputFolder = "" };
+
+    /// <summary>Ten years: longer than a run, shorter than what a time span holds.</summary>
+    private const double MaxMinutes = 5_256_000;
 
     private static readonly Option<bool> FromScratch = new("--from-scratch") { Description = "Start from random weights; --model needs config.json and tokenizer alone" };
     private static readonly Option<string[]> EvalData = new("--eval-data") { Description = "Evaluation data; repeat it for several files", HelpName = "FILE", DefaultValueFactory = _ => [] };
@@ -48,32 +51,32 @@ internal static class TrainingArguments
     /// <exception cref="UsageException">A required option is missing, or a value makes no sense.</exception>
     public static TrainingOptions Read(CommandContext context) => new()
     {
-        ModelFolder = context.Get(CommonOptions.Model) ?? throw Missing(CommonOptions.Model, "a Hugging Face model folder"),
+        ModelFolder = context.Get(CommonOptions.Model) ?? (context.Get(CommonOptions.Resume) ? null : throw Missing(CommonOptions.Model, "a Hugging Face model folder")),
         FromScratch = context.Get(FromScratch),
-        DataFiles = context.Get(CommonOptions.Data) is { Length: > 0 } files ? files : throw Missing(CommonOptions.Data, "a .txt or .jsonl file"),
+        DataFiles = context.Get(CommonOptions.Data) is { Length: > 0 } files ? files : context.Get(CommonOptions.Resume) ? [] : throw Missing(CommonOptions.Data, "a .txt or .jsonl file"),
         EvalFiles = context.Get(EvalData)!,
         EvalFraction = context.Get(EvalFraction),
         OutputFolder = context.Get(CommonOptions.Output) ?? throw Missing(CommonOptions.Output, "a folder for the run"),
         Resume = context.Get(CommonOptions.Resume),
         Steps = context.Get(CommonOptions.Steps),
-        Epochs = AboveZero(context, Epochs) ?? Defaults.Epochs,
+        Epochs = AboveZero(context, Epochs),
         SequenceTokens = ToInt(context, CommonOptions.SeqLen),
         MicroBatchSequences = ToInt(context, CommonOptions.MicroBatch),
         TokensPerStep = context.Get(CommonOptions.TokensPerStep),
-        LearningRate = context.Get(CommonOptions.Lr) ?? Defaults.LearningRate,
-        Schedule = context.Get(LrSchedule) is { } schedule ? Enum.Parse<ScheduleKind>(schedule, ignoreCase: true) : Defaults.Schedule,
+        LearningRate = context.Get(CommonOptions.Lr),
+        Schedule = context.Get(LrSchedule) is { } schedule ? Enum.Parse<ScheduleKind>(schedule, ignoreCase: true) : null,
         WarmupSteps = context.Get(WarmupSteps),
-        Beta1 = context.Get(Beta1) ?? Defaults.Beta1,
-        Beta2 = context.Get(Beta2) ?? Defaults.Beta2,
-        Epsilon = context.Get(Epsilon) ?? Defaults.Epsilon,
-        WeightDecay = context.Get(WeightDecay) ?? Defaults.WeightDecay,
-        WeightDecayScope = context.Get(WeightDecayOn) is { } scope ? Enum.Parse<WeightDecayScope>(scope, ignoreCase: true) : Defaults.WeightDecayScope,
-        MaxGradNorm = context.Get(CommonOptions.MaxGradNorm) ?? Defaults.MaxGradNorm,
-        Seed = context.Get(CommonOptions.Seed) ?? Defaults.Seed,
-        Type = ReadType(context) ?? Defaults.Type,
+        Beta1 = context.Get(Beta1),
+        Beta2 = context.Get(Beta2),
+        Epsilon = context.Get(Epsilon),
+        WeightDecay = context.Get(WeightDecay),
+        WeightDecayScope = context.Get(WeightDecayOn) is { } scope ? Enum.Parse<WeightDecayScope>(scope, ignoreCase: true) : null,
+        MaxGradNorm = context.Get(CommonOptions.MaxGradNorm),
+        Seed = context.Get(CommonOptions.Seed),
+        Type = ReadType(context),
         Threads = ToInt(context, CommonOptions.Threads),
         EvalEverySteps = context.Get(EvalEvery),
-        CheckpointEvery = AboveZero(context, CheckpointEvery) is { } minutes ? TimeSpan.FromMinutes(minutes) : Defaults.CheckpointEvery,
+        CheckpointEvery = Minutes(context, CheckpointEvery) ?? Defaults.CheckpointEvery,
         CheckpointEverySteps = context.Get(CheckpointEverySteps),
         MaxSkippedSteps = ToInt(context, MaxSkippedSteps) ?? Defaults.MaxSkippedSteps,
         CpuMemoryBytes = context.Get(CommonOptions.CpuMemory),
@@ -106,6 +109,10 @@ internal static class TrainingArguments
             throw new UsageException("--device: expected cpu, found cuda: computing on a GPU is not supported yet", "leave --device out, or give --device cpu");
         }
     }
+
+    private static TimeSpan? Minutes(CommandContext context, Option<double?> option) => AboveZero(context, option) is not double value ? null
+        : value <= MaxMinutes ? TimeSpan.FromMinutes(value)
+        : throw new UsageException($"{option.Name}: expected at most {MaxMinutes} minutes, found {value}");
 
     private static double? AboveZero(CommandContext context, Option<double?> option) => context.Get(option) is not double value ? null
         : value > 0 ? value

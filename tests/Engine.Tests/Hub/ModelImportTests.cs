@@ -34,7 +34,7 @@ public sealed class ModelImportTests : IDisposable
         using ResidentModel model = TinyRun.NewModel(_folder["model"]);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(_folder["model"]);
 
-        Assert.Empty(ModelImport.Read(checkpoint, model));
+        Assert.Empty(ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken));
 
         Assert.All(Values(model), pair => Assert.Equal(Enumerable.Range(0, pair.Values.Length).Select(index => Value(pair.Name, index)), pair.Values));
     }
@@ -48,7 +48,7 @@ public sealed class ModelImportTests : IDisposable
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(_folder["model"]);
         Assert.True(checkpoint.Files.Count > 2);
 
-        ModelImport.Read(checkpoint, model);
+        ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken);
 
         Assert.All(Values(model), pair => Assert.Equal(Value(pair.Name, pair.Values.Length - 1), pair.Values[^1]));
     }
@@ -60,7 +60,7 @@ public sealed class ModelImportTests : IDisposable
         using ResidentModel model = TinyRun.NewModel(_folder["model"]);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(_folder["model"]);
 
-        Assert.Empty(ModelImport.Read(checkpoint, model));
+        Assert.Empty(ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken));
 
         Assert.All(Values(model), pair => Assert.Equal(Value(pair.Name, 0), pair.Values[0]));
     }
@@ -96,7 +96,7 @@ public sealed class ModelImportTests : IDisposable
         using ResidentModel model = TinyRun.NewModel(_folder["model"]);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(_folder["model"]);
 
-        var error = Assert.Throws<UnreadableInputException>(() => ModelImport.Read(checkpoint, model));
+        var error = Assert.Throws<UnreadableInputException>(() => ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken));
 
         Assert.Contains(expected, error.Message);
         Assert.NotNull(error.Hint);
@@ -127,7 +127,7 @@ public sealed class ModelImportTests : IDisposable
 
         using ResidentModel model = TinyRun.NewModel(source);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(path);
-        check(ModelImport.Read(checkpoint, model));
+        check(ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken));
     }
 
     private void Write(ElementType type, long shardBytes = long.MaxValue, Func<string, string>? rename = null, Func<TensorSpec, TensorSpec?>? change = null)

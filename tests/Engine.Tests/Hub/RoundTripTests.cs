@@ -134,7 +134,7 @@ public sealed class RoundTripTests : IDisposable
     {
         ResidentModel model = TinyRun.NewModel(folder);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(Path.Combine(folder, "model.safetensors"));
-        Assert.Empty(ModelImport.Read(checkpoint, model));
+        Assert.Empty(ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken));
         return model;
     }
 

@@ -31,7 +31,7 @@ public sealed class WeightsTests : IDisposable
         string path = Path.Combine(GoldenFolder.Repository, name);
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(Path.Combine(path, "model.safetensors"));
         using ResidentModel model = TinyRun.NewModel(path);
-        ModelImport.Read(checkpoint, model);
+        ModelImport.Read(checkpoint, model, TestContext.Current.CancellationToken);
         using var all = new MemoryStream();
         foreach (string tensor in checkpoint.Tensors.Keys.Order(StringComparer.Ordinal))
         {

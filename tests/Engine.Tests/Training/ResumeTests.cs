@@ -46,6 +46,32 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
+    public void Run_InterruptedBeforeTheLastEvaluation_KeepsStepsSpeedAndBytes()
+    {
+        TrainingResult whole = TinyRun.Train(_run.Options("whole"));
+        TrainingOptions options = _run.Options("cut");
+        TinyRun.TrainUntil(options, 5);
+
+        TrainingResult resumed = TinyRun.Train(options with { Resume = true }, _ => Assert.Fail("a step was made"));
+
+        Assert.Equal((whole.WeightsHash, whole.EvalLoss, whole.SsdBytesWritten), (resumed.WeightsHash, resumed.EvalLoss, resumed.SsdBytesWritten));
+        Assert.Equal(whole.SsdBytesWritten, resumed.SsdBytesRead);
+        Assert.True(resumed.TokensPerSecond > 0);
+    }
+
+    [Fact]
+    public void Run_InterruptedWhereAnEvaluationIsDue_IsCommittedThere()
+    {
+        TrainingOptions options = _run.Options("cut") with { EvalEverySteps = 1 };
+        TinyRun.TrainUntil(options, 2);
+
+        var steps = new List<long>();
+        TinyRun.Train(options with { Resume = true }, report => steps.Add(report.Step));
+
+        Assert.Equal(3, steps[0]);
+    }
+
+    [Fact]
     public void Run_InterruptedAfterEveryStep_GivesTheBitsOfTheWholeRun()
     {
         TrainingResult whole = TinyRun.Train(_run.Options("whole"));
@@ -88,9 +114,67 @@ public sealed class ResumeTests : IDisposable
         TrainingOptions options = _run.Options("cut");
         TinyRun.TrainUntil(options, 2);
 
-        TrainingResult resumed = TinyRun.Train(options with { Resume = true, SequenceTokens = null, MicroBatchSequences = null, Threads = null });
+        // The model and the data need not be there any more.
+        Directory.Move(_run.ModelFolder, _run["moved"]);
+        File.Move(_run.DataFile, _run["moved.txt"]);
+        TrainingResult resumed = TinyRun.Train(new TrainingOptions { OutputFolder = options.OutputFolder, Resume = true, Export = false });
 
         Assert.Equal(whole.WeightsHash, resumed.WeightsHash);
+        Assert.Equal(whole.EvalLoss, resumed.EvalLoss);
+    }
+
+    [Fact]
+    public void Resume_EvaluationFilesLeftOut_KeepsThem()
+    {
+        File.WriteAllText(_run["eval.txt"], new string('x', 400));
+        TrainingOptions options = _run.Options("cut") with { EvalFiles = [_run["eval.txt"]] };
+        TrainingResult whole = TinyRun.Train(options with { OutputFolder = _run["whole"] });
+        TinyRun.TrainUntil(options, 2);
+
+        TrainingResult resumed = TinyRun.Train(options with { EvalFiles = [], Resume = true });
+
+        Assert.Equal((whole.WeightsHash, whole.EvalLoss), (resumed.WeightsHash, resumed.EvalLoss));
+    }
+
+    [Fact]
+    public void Resume_OtherData_IsRefusedNamingBoth()
+    {
+        TrainingOptions options = _run.Options("cut");
+        TinyRun.TrainUntil(options, 2);
+        string other = _run["other.txt"];
+        File.WriteAllText(other, new string('x', 4000));
+
+        var data = Assert.Throws<UsageException>(() => TinyRun.Train(options with { DataFiles = [other], Resume = true }));
+        var eval = Assert.Throws<UsageException>(() => TinyRun.Train(options with { EvalFiles = [other], Resume = true }));
+        File.Copy(_run.DataFile, _run["renamed.txt"]);
+        TrainingResult renamed = TinyRun.Train(options with { DataFiles = [_run["renamed.txt"]], Resume = true });
+
+        Assert.Matches($"^--resume: --data: {_run.DataFile} .* before, {other} .* now$", data.Message);
+        Assert.Matches($"^--resume: --eval-data: none before, {other} .* now$", eval.Message);
+        Assert.Equal(5, renamed.Steps);
+    }
+
+    [Fact]
+    public void Resume_OtherModelOrTokenizer_IsRefusedByFile()
+    {
+        TrainingOptions options = _run.Options("cut");
+        TinyRun.TrainUntil(options, 2);
+        string tokenizer = Path.Combine(_run.ModelFolder, "tokenizer_config.json");
+        File.AppendAllText(tokenizer, "\n");
+
+        var error = Assert.Throws<UsageException>(() => TinyRun.Train(options with { Resume = true }));
+
+        Assert.Equal($"--resume: --model {_run.ModelFolder}: its tokenizer_config.json is not the one that the run began with", error.Message);
+    }
+
+    [Fact]
+    public void Resume_NothingCommittedAndNoModel_AsksForIt()
+    {
+        var options = new TrainingOptions { OutputFolder = _run["none"], Resume = true };
+
+        Assert.StartsWith("--model is missing", Assert.Throws<UsageException>(() => TinyRun.Train(options)).Message);
+        Assert.StartsWith("--data is missing", Assert.Throws<UsageException>(() => TinyRun.Train(options with { ModelFolder = _run.ModelFolder })).Message);
+        Assert.False(Directory.Exists(_run["none"]));
     }
 
     [Fact]
@@ -102,9 +186,11 @@ public sealed class ResumeTests : IDisposable
         Check(options with { MicroBatchSequences = 3 }, "--micro-batch: 2 before, 3 now");
         Check(options with { Threads = 2 }, "--threads: 1 before, 2 now");
         Check(options with { Seed = 7 }, "--seed: 0 before, 7 now");
-        Check(options with { Type = ComputeType.BFloat16 }, "--dtype: Float32 before, BFloat16 now");
+        Check(options with { Type = ComputeType.BFloat16 }, "--dtype: float32 before, bfloat16 now");
         Check(options with { Steps = 9 }, "--steps: 5 before, 9 now");
-        Check(options with { LearningRate = 1e-4 }, "learning rate");
+        Check(options with { LearningRate = 1e-4 }, "--lr: 0.001 before, 0.0001 now");
+        Check(options with { Schedule = ScheduleKind.Cosine }, "--lr-schedule: linear before, cosine now");
+        Check(options with { WarmupSteps = 3 }, "--warmup-steps: 0 before, 3 now");
         Check(options with { Beta2 = 0.9 }, "--beta2");
 
         static void Check(TrainingOptions changed, string expected)
@@ -166,8 +252,16 @@ public sealed class ResumeTests : IDisposable
     [Fact]
     public void Run_BadOption_LeavesNoFolder()
     {
-        Assert.Throws<UsageException>(() => TinyRun.Train(_run.Options("a") with { EvalFraction = 2 }));
-        Assert.Throws<UsageException>(() => TinyRun.Train(_run.Options("a") with { Beta1 = 1 }));
+        Check(_run.Options("a") with { EvalFraction = 2 }, "--eval-fraction: expected a number of at least 0 and below 1, found 2");
+        Check(_run.Options("a") with { Beta1 = 1 }, "--beta1: ");
+        Check(_run.Options("a") with { Beta2 = -1 }, "--beta2: ");
+        Check(_run.Options("a") with { Epsilon = 0 }, "--epsilon: ");
+        Check(_run.Options("a") with { WeightDecay = -1 }, "--weight-decay: ");
+        Check(_run.Options("a") with { LearningRate = double.NaN }, "--lr: ");
+
+        // Before anything else is looked at.
+        static void Check(TrainingOptions options, string expected) =>
+            Assert.StartsWith(expected, Assert.Throws<UsageException>(() => TinyRun.Train(options with { ModelFolder = "/nowhere" })).Message);
 
         Assert.False(Directory.Exists(_run["a"]));
     }

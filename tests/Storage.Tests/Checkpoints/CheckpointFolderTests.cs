@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Offload.Storage.Checkpoints;
 using Offload.Storage.Memory;
+using Offload.Storage.Safetensors;
 
 namespace Offload.Storage.Tests.Checkpoints;
 
@@ -90,7 +91,7 @@ public sealed class CheckpointFolderTests : IDisposable
         CheckpointCommit commit = checkpoints.ReadCommit()!;
         string path = Path.Combine(_folder["run"], commit.File);
         byte[] state = File.ReadAllBytes(path);
-        checkpoints.Verify(commit, ["a", "b"]);
+        checkpoints.OpenVerified(commit, ["a", "b"]).Dispose();
         for (int place = state.Length - 46; place < state.Length; place++)
         {
             byte[] damaged = [.. state];
@@ -98,7 +99,7 @@ public sealed class CheckpointFolderTests : IDisposable
             File.WriteAllBytes(path, damaged);
 
             Assert.Equal(path, Assert.Throws<StoreMismatchException>(() => checkpoints.Read(commit, Parts())).Path);
-            Assert.Equal(path, Assert.Throws<StoreMismatchException>(() => checkpoints.Verify(commit, ["a", "b"])).Path);
+            Assert.Equal(path, Assert.Throws<StoreMismatchException>(() => checkpoints.OpenVerified(commit, ["a", "b"])).Path);
         }
     }
 
@@ -143,7 +144,24 @@ public sealed class CheckpointFolderTests : IDisposable
 
         CheckpointCommit commit = checkpoints.ReadCommit()!;
         Assert.Equal(3, commit.Step);
-        checkpoints.Verify(commit, ["a", "b"]);
+        checkpoints.OpenVerified(commit, ["a", "b"]).Dispose();
+    }
+
+    [Fact]
+    public void OpenVerified_WriterCommitsMeanwhile_ReadsWhatWasVerified()
+    {
+        var checkpoints = new CheckpointFolder(_folder["run"]);
+        Write(checkpoints, 3);
+        CheckpointCommit commit = checkpoints.ReadCommit()!;
+        using SafetensorsFile file = checkpoints.OpenVerified(commit, ["a", "b"]);
+        Write(checkpoints, 4);
+        Write(checkpoints, 5);
+
+        byte[] bytes = new byte[40];
+        file.Read(file.Header.Tensors["a"], 0, bytes);
+
+        Assert.All(bytes, value => Assert.Equal(3, value));
+        Assert.Throws<StoreMismatchException>(() => checkpoints.OpenVerified(commit, ["a", "b"]));
     }
 
     private CheckpointPart[] Parts() => [new("a", ElementType.F32, _first), new("b", ElementType.I16, _second)];

@@ -79,7 +79,7 @@ internal static class DemoCommand
 
     private static string Sample(CommandContext context, string modelFolder, TrainingOptions options)
     {
-        using TextGenerator generator = TextGenerator.Load(modelFolder, options.Type, options.Threads);
+        using TextGenerator generator = TextGenerator.Load(modelFolder, options.Type!.Value, options.Threads);
         return generator.Generate(Prompt, new GenerationOptions { MaxNewTokens = 64 }, context.Cancellation);
     }
 

@@ -22,7 +22,17 @@ internal static class TrainCommand
         context.LoadTorch();
         var observer = new TrainingOutput(context, TimeProvider.System);
         var trainer = new Trainer(options, observer, new LineLogger<Trainer>(context.Error, context.Verbose), TimeProvider.System);
-        TrainingResult result = trainer.Run(context.Cancellation);
+        TrainingResult result;
+        try
+        {
+            result = trainer.Run(context.Cancellation);
+        }
+        catch (OperationCanceledException) when (RunSummary.IsRun(options.OutputFolder))
+        {
+            context.Error.WriteLine("the same command with --resume goes on");
+            throw;
+        }
+
         if (context.Json)
         {
             context.WriteJson(result);
