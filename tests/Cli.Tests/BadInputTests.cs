@@ -91,7 +91,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--dtype", "float16", "--dtype: expected float32 or bfloat16, found 'float16'")]
     [InlineData("--lr", "fast", "--lr: expected a number of at least 0, found 'fast'")]
     [InlineData("--steps", "0", "--steps: expected a whole number of at least 1, found '0'")]
-    [InlineData("--beta1", "1", "AdamW beta1: expected a number from 0 to below 1, found 1")]
+    [InlineData("--beta1", "1", "--beta1: expected a number from 0 to below 1, found 1")]
     [InlineData("--eval-fraction", "1", "--eval-fraction: expected a number of at least 0 and below 1, found 1")]
     [InlineData("--checkpoint-every", "0", "--checkpoint-every: expected a number above 0, found 0")]
     [InlineData("--device", "cuda", "--device: expected cpu, found cuda")]
@@ -121,7 +121,7 @@ public sealed class BadInputTests : IDisposable
     public void Output_AFileOrNotWritable_IsSaid()
     {
         Check(2, $"--output {_folder.Data}: expected a folder, found a file", args: ["--output", _folder.Data]);
-        Check(1, $"{_folder.Data}/run: cannot make the folder", args: ["--output", $"{_folder.Data}/run"]);
+        Check(1, $"{_folder.Data}: cannot make the folder", args: ["--output", $"{_folder.Data}/run"]);
         Check(1, "/proc/offload-run: cannot make the folder", args: ["--output", "/proc/offload-run"]);
     }
 
