@@ -10,8 +10,8 @@ namespace Offload.Cli.Commands;
 internal static class DemoCommand
 {
     private const string DefaultOutput = "offload-demo";
-    private const long DefaultSteps = 160;
-    private const string Prompt = "Question: What is Offload?\nAnswer:";
+    private const long DefaultSteps = 220;
+    private const string Prompt = "Question: What is a tile?\nAnswer:";
 
     internal static Command Create()
     {
