@@ -75,8 +75,8 @@ internal static class ResidentPlanner
             return new ResidentPlan(
                 StateBytes: 12 * count,
                 ComputeWeightBytes: isFloat32 ? 4 * count : 0,
-                GradientBytes: (4 * count) + (isFloat32 ? 0 : 2 * count) + tiedSumBytes + gradientCopyBytes,
-                ActivationBytes: (long)(AllocatorFactor * ((((layerElements * config.NumLayers) + workElements) * elementBytes) + chunkBytes)) + ProgramBytes);
+                GradientBytes: (4 * count) + (isFloat32 ? 0 : 2 * count) + tiedSumBytes,
+                ActivationBytes: (long)(AllocatorFactor * ((((layerElements * config.NumLayers) + workElements) * elementBytes) + chunkBytes)) + gradientCopyBytes + ProgramBytes);
         }
     }
 

