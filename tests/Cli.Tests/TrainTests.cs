@@ -61,7 +61,7 @@ public sealed class TrainTests : IDisposable
             process.ReadLine();
         }
 
-        Assert.True(process.Signal(OffloadProcess.SigInt));
+        Assert.True(process.Interrupt());
         int exitCode = process.Wait();
 
         Assert.True(exitCode == 130, process.Error);

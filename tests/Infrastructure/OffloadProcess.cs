@@ -7,7 +7,8 @@ namespace Offload.Tests.Infrastructure;
 /// <summary>The built program beside the tests, in a process of its own.</summary>
 public sealed partial class OffloadProcess : IDisposable
 {
-    public const int SigInt = 2;
+    private const int SigInt = 2;
+    private const int SigTerm = 15;
 
     private readonly Process _process;
     private readonly Task<string> _error;
@@ -41,7 +42,13 @@ public sealed partial class OffloadProcess : IDisposable
 
     /// <summary>Sends a signal.</summary>
     /// <returns>Whether the system took it.</returns>
-    public bool Signal(int signal) => SendSignal(_process.Id, signal) == 0;
+    private bool Signal(int signal) => SendSignal(_process.Id, signal) == 0;
+
+    /// <summary>
+    /// Interrupts it as Ctrl-C does; by SIGTERM, which means the same to it, where the tests run as a background job of a shell: such a shell
+    /// has its jobs ignore SIGINT, and their children inherit that.
+    /// </summary>
+    public bool Interrupt() => Signal(IsIgnored(SigInt) ? SigTerm : SigInt);
 
     /// <summary>Reads the output to its end and returns the exit code.</summary>
     public int Wait()
@@ -63,6 +70,13 @@ public sealed partial class OffloadProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private static bool IsIgnored(int signal)
+    {
+        const string Field = "SigIgn:";
+        string mask = File.ReadLines("/proc/self/status").First(line => line.StartsWith(Field, StringComparison.Ordinal))[Field.Length..];
+        return (Convert.ToUInt64(mask.Trim(), 16) >> (signal - 1) & 1) != 0;
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]
