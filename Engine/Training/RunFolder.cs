@@ -143,6 +143,8 @@ internal sealed class RunFolder : IDisposable
     public void Begin(RunSettings settings, HubCompanions companions)
     {
         Change(MetricsFile, "delete", File.Delete);
+        // A run that was killed before its first commit may have left another model's files.
+        Change(BaseFolder, "delete the folder", DeleteFolder);
         DurableFolder.Create(BaseFolder);
         companions.WriteTo(BaseFolder);
         AtomicFile.Write(SettingsFile, JsonSerializer.SerializeToUtf8Bytes(settings, Options));
@@ -239,6 +241,14 @@ internal sealed class RunFolder : IDisposable
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             // Not empty: it holds something of the user's, or of a process that was killed. An error is on its way up that says more.
+        }
+    }
+
+    private static void DeleteFolder(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            Directory.Delete(path, recursive: true);
         }
     }
 

@@ -37,6 +37,7 @@ internal static class RunSetup
             Type = options.Type ?? before?.Type ?? ComputeType.BFloat16,
             SequenceTokens = sequenceTokens,
             MicroBatchSequences = options.MicroBatchSequences ?? before?.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),
+            HeadChunkTokens = before?.HeadChunkTokens ?? RunNumerics.DefaultHeadChunkTokens,
             Seed = options.Seed ?? before?.Seed ?? 0,
             ComputeThreads = options.Threads ?? before?.ComputeThreads ?? Environment.ProcessorCount,
         };

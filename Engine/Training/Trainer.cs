@@ -234,18 +234,20 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
                 {
                     Evaluate(folder, settings, model, data, cancellation);
                 }
-                catch (OperationCanceledException) when (!IsCommitted(folder))
-                {
-                    Commit(folder, model, meter);
-                }
                 catch (OperationCanceledException)
                 {
-                    // The steps are safe; the run ends below.
+                    // The run ends below, with a commit.
                 }
             }
 
-            if (cancellation.IsCancellationRequested && !isLast)
+            if (!isLast && cancellation.IsCancellationRequested)
             {
+                // The signal may have come after the commit was decided on above.
+                if (!IsCommitted(folder))
+                {
+                    Commit(folder, model, meter);
+                }
+
                 logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
                 cancellation.ThrowIfCancellationRequested();
             }
