@@ -181,6 +181,7 @@ public sealed class StripedDeviceTests
 
         DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, MiB, 8, clock);
 
+        TestContext.Current.TestOutputHelper?.WriteLine($"{speed.ReadGBps:F3} and {speed.WriteGBps:F3} times one");
         Assert.InRange(Math.Min(speed.ReadGBps, speed.WriteGBps), 1.95, 2.001);
     }
 
@@ -197,6 +198,7 @@ public sealed class StripedDeviceTests
 
         DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, MiB, 8, clock);
 
+        TestContext.Current.TestOutputHelper?.WriteLine($"{speed.ReadGBps / speeds[0]:F3} and {speed.WriteGBps / speeds[0]:F3} times the slower");
         Assert.InRange(Math.Min(speed.ReadGBps, speed.WriteGBps), 3.8 * speeds[0], 4.01 * speeds[0]);
     }
 
