@@ -7,7 +7,7 @@ public sealed class StoreCrashTests
     [Fact]
     public void Histories_WithCrashesAnywhere_OpenAtTheLastCommitOrTheOneInFlight()
     {
-        StoreCrashHistories.Result result = StoreCrashHistories.Run(numHistories: 300, firstSeed: 1);
+        StoreCrashHistories.Result result = StoreCrashHistories.Run(numHistories: 250, firstSeed: 1);
 
         Assert.True(result.Problem is null, result.Problem);
 
