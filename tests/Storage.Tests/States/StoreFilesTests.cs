@@ -183,7 +183,7 @@ public sealed class StoreFilesTests : IDisposable
         Assert.Equal([1 << 20, 1 << 20], widths);
         Directory.CreateDirectory(_folder["a"]);
 
-        widths = FolderSpeeds.Widths([_folder.Path, _folder["a"]], storeBytes: 1L << 40, new StoreFilesOptions());
+        widths = FolderSpeeds.Widths([_folder.Path, _folder["a"]], storeBytes: 1L << 40, new StoreFilesOptions(), probeBytes: 4 << 20);
 
         Assert.All(widths, width => Assert.True(width > 0 && width % 4096 == 0));
         Assert.Equal(["a"], _folder.Names);
