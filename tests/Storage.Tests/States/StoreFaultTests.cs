@@ -100,7 +100,7 @@ public sealed class StoreFaultTests
     };
 
     /// <summary>Makes a store, commits it, changes it, commits again, checks it. What was committed is known also after an error.</summary>
-    private static Exception? Live(IBlockDevice device, out int committed, out int inFlight)
+    private static Exception? Live(FaultInjectingDevice device, out int committed, out int inFlight)
     {
         committed = 0;
         inFlight = 0;

@@ -1,6 +1,5 @@
 using Offload.Storage.Devices;
 using Offload.Storage.States;
-using Offload.Tests.Infrastructure.States;
 using static Offload.Tests.Infrastructure.States.StorePatterns;
 
 namespace Offload.Storage.Tests.States;
@@ -109,6 +108,20 @@ public sealed class StoreFilesTests : IDisposable
         StoreFiles.Open([_folder.Path], options).Dispose();
 
         Assert.DoesNotContain(warnings, warning => warning.Contains("label", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Fallback_OneLabelDamaged_SaysThatItWasMended()
+    {
+        Make([_folder.Path], options: null);
+        ChangeLabels(copy => copy[100]++, copies: 1);
+
+        using StateStore store = StoreFiles.Open([_folder.Path]);
+        FallbackReport report = store.Fallback(TestContext.Current.CancellationToken);
+
+        Assert.Contains("copy 0 of the file's label is damaged", Assert.Single(report.Mended), StringComparison.Ordinal);
+        Assert.Null(report.Lost);
+        Assert.True(report.Found.IsIntact);
     }
 
     [Fact]

@@ -1,7 +1,6 @@
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.States;
-using Offload.Tests.Infrastructure.States;
 using static Offload.Tests.Infrastructure.States.StorePatterns;
 
 namespace Offload.Storage.Tests.States;
