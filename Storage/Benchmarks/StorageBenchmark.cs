@@ -61,7 +61,7 @@ public sealed class StorageBenchmark
                 _onProgress?.Invoke($"round {round + 1} of {_plan.Options.Rounds}: {layer.ToString().ToLowerInvariant()}");
                 IBlockDevice device = _files.Open(layer == BenchmarkLayer.Threads ? IoEngine.Threads : IoEngine.Auto);
                 using IBenchmarkTarget target = layer == BenchmarkLayer.Store
-                    ? new StoreTarget(device, description)
+                    ? new StoreTarget(StateStore.Create(device, description))
                     : new DeviceTarget(device, geometry.StateBytes, blockBytes, _plan.Options.QueueDepth * _plan.Files.Count);
                 foreach (BenchmarkPattern pattern in Patterns)
                 {

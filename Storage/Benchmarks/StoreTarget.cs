@@ -22,12 +22,10 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
     private readonly NativeBuffer[] _writeSlots = new NativeBuffer[TilesInFlight];
     private readonly TileTransfer[] _writes = new TileTransfer[TilesInFlight];
 
-    /// <param name="device">Holds nothing that is needed; the target's from now on.</param>
-    /// <param name="description">From <see cref="Describe"/>.</param>
-    /// <exception cref="StorageException">The device reported an error.</exception>
-    public StoreTarget(IBlockDevice device, StoreDescription description)
+    /// <param name="store">New, without a commit, of a description from <see cref="Describe"/>; the target's from now on.</param>
+    public StoreTarget(StateStore store)
     {
-        _store = StateStore.Create(device, description);
+        _store = store;
         _tiles = [.. _store.Geometry.Tiles()];
         for (int i = 0; i < TilesInFlight; i++)
         {
@@ -81,7 +79,7 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
                 break;
             case BenchmarkPattern.Write:
                 Write(_tiles, meter, cancellation);
-                _store.Commit(step: 1, "{}"u8);
+                _store.Commit((_store.LastCommit?.Step ?? 0) + 1, "{}"u8);
                 break;
             default:
                 Mix(reader, _tiles.AsSpan(numRead), meter, cancellation);

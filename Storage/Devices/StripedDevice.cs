@@ -45,12 +45,11 @@ public sealed class StripedDevice : IBlockDevice
             throw new ArgumentException("a member has no room for one stripe", nameof(members));
         }
 
-        Path = string.Join(" + ", members.Select(member => member.Path));
         _flushThreads = [.. members.Skip(1).Select(member => new FlushThread(member))];
     }
 
-    /// <summary>All members' names.</summary>
-    public string Path { get; }
+    /// <summary>All members' names, as they are now.</summary>
+    public string Path => string.Join(" + ", _members.Select(member => member.Path));
 
     /// <summary>As many whole rounds as every member has room for.</summary>
     public long SizeBytes => _layout.SizeBytes;

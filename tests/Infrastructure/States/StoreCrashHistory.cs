@@ -155,6 +155,13 @@ internal sealed class StoreCrashHistory : IDisposable
             return null;
         }
 
+        if (_random.Next(4) == 0)
+        {
+            // A commit is few operations: chance alone would seldom hit one.
+            CrashableDevice member = _members[_random.Next(_members.Length)];
+            member.CrashAt(member.NumOperations + _random.Next(5));
+        }
+
         Model next = _working with { Step = ++_lastStep };
         _inFlight = next;
         StoreCommit commit = _store!.Commit(next.Step, RunState(next.Step));

@@ -97,7 +97,7 @@ public class BenchmarkTargetTests
     {
         StoreDescription description = StoreTarget.Describe(StoreDeviceBytes);
         long stateBytes = StoreGeometry.Of(description).StateBytes;
-        using var target = new StoreTarget(new MemoryDevice(StoreDeviceBytes), description);
+        using var target = new StoreTarget(StateStore.Create(new MemoryDevice(StoreDeviceBytes), description));
 
         BenchmarkPass write = target.Run(BenchmarkPattern.Write, Cancellation);
         BenchmarkPass read = target.Run(BenchmarkPattern.Read, Cancellation);
@@ -118,7 +118,7 @@ public class BenchmarkTargetTests
     public void Run_MixedOverAStoreWhoseDeviceFails_ThrowsItsError(FaultTarget target)
     {
         var device = new SwitchedFaults(new MemoryDevice(StoreDeviceBytes));
-        using var store = new StoreTarget(device, StoreTarget.Describe(StoreDeviceBytes));
+        using var store = new StoreTarget(StateStore.Create(device, StoreTarget.Describe(StoreDeviceBytes)));
         store.Run(BenchmarkPattern.Write, Cancellation);
         device.Failing = target == FaultTarget.Read ? BlockOperation.Read : BlockOperation.Write;
 
@@ -131,7 +131,7 @@ public class BenchmarkTargetTests
     [InlineData(BenchmarkPattern.Mixed)]
     public void Run_Cancelled_Throws(BenchmarkPattern pattern)
     {
-        using var target = new StoreTarget(new MemoryDevice(StoreDeviceBytes), StoreTarget.Describe(StoreDeviceBytes));
+        using var target = new StoreTarget(StateStore.Create(new MemoryDevice(StoreDeviceBytes), StoreTarget.Describe(StoreDeviceBytes)));
         target.Run(BenchmarkPattern.Write, Cancellation);
 
         Assert.Throws<OperationCanceledException>(() => target.Run(pattern, new CancellationToken(canceled: true)));
