@@ -6,10 +6,17 @@ namespace Offload.Storage.Tests.States;
 internal sealed class HeldDevice(IBlockDevice inner) : IBlockDevice
 {
     private readonly List<BlockRequest> _held = [];
+    private volatile int _numHeld;
 
     public bool Holds { get; set; } = true;
 
     public IReadOnlyList<BlockRequest> Held => _held;
+
+    /// <summary>How many there are, for another thread than the one that submits.</summary>
+    public int NumHeld => _numHeld;
+
+    /// <summary>So many submissions are taken before one is refused, as by a device that was disposed.</summary>
+    public int? RefusesAfter { get; set; }
 
     public string Path => inner.Path;
 
@@ -21,9 +28,12 @@ internal sealed class HeldDevice(IBlockDevice inner) : IBlockDevice
 
     public void Submit(BlockRequest request)
     {
+        ObjectDisposedException.ThrowIf(RefusesAfter-- == 0, this);
+
         if (Holds)
         {
             _held.Add(request);
+            _numHeld = _held.Count;
         }
         else
         {

@@ -141,6 +141,79 @@ public sealed unsafe class TileTransferTests : IDisposable
         Assert.Null(FindDifference(_store, _ => 1, _ => 1));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void Wait_DeviceRefusesASubmission_TellsAfterTheOthersAreDone(int taken)
+    {
+        _device.Holds = true;
+        _device.RefusesAfter = taken;
+        TileTransfer transfer = StartRead(First);
+        _device.RefusesAfter = null;
+
+        Assert.Equal(taken, _device.Held.Count);
+        Assert.Equal(taken == 0, transfer.IsCompleted);
+        _device.Release();
+        Assert.Throws<ObjectDisposedException>(() => transfer.Wait(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void Transfers_OfManyThreadsWithCancellations_AllEnd()
+    {
+        using var folder = new TemporaryFolder();
+        using StateStore store = StoreFiles.Create([folder.Path], Small(), new StoreFilesOptions { QueueDepth = 2, Store = new StoreOptions { BlockBytes = 4096 } });
+        WriteAll(store, version: 1);
+        store.Commit(1, []);
+        TileId[] tiles = [.. store.Geometry.Tiles()];
+        int numCancelled = 0;
+        Thread[] threads = [.. Enumerable.Range(0, tiles.Length).Select(index => new Thread(() => Use(index)))];
+
+        Array.ForEach(threads, thread => thread.Start());
+        Assert.All(threads, thread => Assert.True(thread.Join(TimeSpan.FromSeconds(60))));
+
+        store.Rollback();
+        Assert.Null(FindDifference(store, _ => 1, _ => 1));
+        Assert.True(numCancelled > 0);
+
+        void Use(int index)
+        {
+            // Each has a tile of its own: after a cancelled write reads are refused until the rollback.
+            var random = new Random(index);
+            using var buffer = new NativeBuffer(store.Geometry.MaxTileBytes);
+            var transfer = new TileTransfer(store);
+            for (int count = 0; count < 200; count++)
+            {
+                try
+                {
+                    if (random.Next(2) == 0)
+                    {
+                        transfer.PrepareRead(tiles[index], PartSet.All, (byte*)buffer.Address, IoPriority.Urgent);
+                    }
+                    else
+                    {
+                        transfer.PrepareWrite(tiles[index], (byte*)buffer.Address, IoPriority.Background);
+                    }
+
+                    store.Start(transfer);
+                    if (random.Next(3) == 0)
+                    {
+                        transfer.Cancel();
+                    }
+
+                    transfer.Wait(TestContext.Current.CancellationToken);
+                }
+                catch (OperationCanceledException)
+                {
+                    Interlocked.Increment(ref numCancelled);
+                }
+                catch (StorageException error) when (error.InnerException is OperationCanceledException)
+                {
+                    // A read after a cancelled write.
+                }
+            }
+        }
+    }
+
     [Fact]
     public void Prepare_WhatMakesNoSense_IsRefused()
     {
