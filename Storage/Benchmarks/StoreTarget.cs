@@ -12,8 +12,11 @@ namespace Offload.Storage.Benchmarks;
 /// </summary>
 internal sealed unsafe class StoreTarget : IBenchmarkTarget
 {
-    /// <summary>Tiles in flight at a time, each way: three of 24 MiB keep more requests waiting than a device takes at a time while the next tile is prepared.</summary>
-    public const int TilesInFlight = 3;
+    /// <summary>
+    /// Tiles in flight at a time, each way: of 24 MiB each, twice what a device takes at a time is still with it while the checksums of the
+    /// oldest one are taken, also where the processors are busy and threads wait for their turn.
+    /// </summary>
+    public const int TilesInFlight = 4;
 
     private const int MinTiles = 8;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Offload.Storage.Benchmarks;
 using Offload.Storage.Devices;
 using Offload.Storage.States;
@@ -6,7 +7,7 @@ namespace Offload.Acceptance.Fio;
 
 /// <summary>
 /// A state store against fio: same folder, block size and depth, past the page cache, in turns. The store's tiles pass through all layers, with
-/// checksums; its writes end with a commit, flushes included, which fio is spared.
+/// checksums; its writes end with a commit, so fio's are flushed, too.
 /// </summary>
 internal static class StoreComparison
 {
@@ -14,7 +15,7 @@ internal static class StoreComparison
 
     public static bool Run(TextWriter output)
     {
-        FioSettings settings = FioSettings.FromEnvironment() with { QueueDepth = DirectFileOptions.DefaultQueueDepth, BlockBytes = new StoreOptions().BlockBytes };
+        FioSettings settings = FioSettings.FromEnvironment(new StoreOptions().BlockBytes);
         if (FioLoad.Version() is not { } version)
         {
             output.WriteLine("fio is not installed, so there is nothing to compare with; expected a program 'fio' in the path");
@@ -26,13 +27,16 @@ internal static class StoreComparison
         try
         {
             string path = Path.Combine(folder, "fio");
-            StoreDescription description = StoreTarget.Describe(settings.SizeBytes);
+
+            // Each generation is as long as the file.
+            StoreDescription description = StoreTarget.Describe(2 * settings.SizeBytes);
             output.WriteLine(
-                $"{version}; a file and a store of {settings.SizeBytes >> 20} MiB each in {folder}, removed at the end; blocks of {settings.BlockBytes >> 10} KiB, depth {settings.QueueDepth}, "
+                $"{version}; a file of {settings.SizeBytes >> 20} MiB and a store of twice that in {folder}, removed at the end; blocks of {settings.BlockBytes >> 10} KiB, depth {settings.QueueDepth}, "
                 + $"tiles of {StoreGeometry.Of(description).MaxTileBytes >> 10} KiB; {settings.NumRounds} rounds of {settings.Seconds} s each");
             PreallocatedFile.Create(path, settings.SizeBytes, output.WriteLine);
             Fill(settings, path);
-            using var store = new StoreTarget(StoreFiles.Create([folder], description, new StoreFilesOptions { QueueDepth = settings.QueueDepth }));
+            var options = new StoreFilesOptions { QueueDepth = settings.QueueDepth, Store = new StoreOptions { BlockBytes = settings.BlockBytes } };
+            using var store = new StoreTarget(StoreFiles.Create([folder], description, options));
             return Compare(settings, path, store, output);
         }
         finally
@@ -58,7 +62,7 @@ internal static class StoreComparison
                 {
                     if ((round + turn) % 2 == 0)
                     {
-                        ofFio[round] = FioLoad.Run(settings, path, kind);
+                        ofFio[round] = RunFio(settings, path, kind);
                     }
                     else
                     {
@@ -74,6 +78,20 @@ internal static class StoreComparison
         }
 
         return allHold;
+    }
+
+    private static LoadResult RunFio(FioSettings settings, string path, LoadKind kind)
+    {
+        LoadResult result = FioLoad.Run(settings, path, kind);
+        if (kind != LoadKind.Write)
+        {
+            return result;
+        }
+
+        using DirectFileDevice device = DirectFileDevice.Open(path);
+        long start = Stopwatch.GetTimestamp();
+        device.Flush();
+        return result with { Seconds = result.Seconds + Stopwatch.GetElapsedTime(start).TotalSeconds };
     }
 
     private static LoadResult RunStore(FioSettings settings, StoreTarget store, LoadKind kind)
