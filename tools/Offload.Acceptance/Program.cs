@@ -7,7 +7,7 @@ AcceptanceCheck[] checks =
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
     new("crash", "offload train killed 30 times at random moments and resumed, against a run that nobody touched (two minutes)", CrashLaw.Run),
     new("fio", "the file device against fio: rate and processor time, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
-    new("store-fio", "a state store, checksums and all layers, against fio: rates, in turns (three minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", StoreComparison.Run),
+    new("store-fio", "a state store, checksums and all layers, against fio: rates, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", StoreComparison.Run),
     new("store-crash", "10000 random histories of a state store whose machine crashes, against a model (a few minutes)", StoreChecks.RunCrashes),
     new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),
 ];

@@ -48,7 +48,7 @@ public class StorageBenchmarkTests
     [Theory]
     [InlineData(0)]
     [InlineData(2)]
-    [InlineData(5)]
+    [InlineData(3)]
     public void Run_Cancelled_LeavesNothing(int stage)
     {
         using var folder = new TemporaryFolder();
