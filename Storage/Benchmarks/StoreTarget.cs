@@ -71,6 +71,25 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
     /// <inheritdoc/>
     public BenchmarkPass Run(BenchmarkPattern pattern, CancellationToken cancellation)
     {
+        BenchmarkPass pass = Time(pattern, cancellation);
+        if (pattern == BenchmarkPattern.Mixed)
+        {
+            // Another mixed pass writes these tiles again. Only now are the reads done that were still under way when the time was up.
+            _store.Rollback();
+        }
+
+        return pass;
+    }
+
+    /// <summary>Waits for what is in flight and disposes store and device.</summary>
+    public void Dispose()
+    {
+        _store.Dispose();
+        Array.ForEach(_writeSlots, slot => slot.Dispose());
+    }
+
+    private BenchmarkPass Time(BenchmarkPattern pattern, CancellationToken cancellation)
+    {
         // Before the clock runs: a run has its memory from the start on.
         int numRead = pattern switch { BenchmarkPattern.Read => _tiles.Length, BenchmarkPattern.Mixed => _tiles.Length / 2, _ => 0 };
         using var reader = new TileReader(_store, _tiles.Take(numRead).Select(tile => new TileRead(tile, PartSet.All)), TilesInFlight - 1);
@@ -91,13 +110,6 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
 
         cancellation.ThrowIfCancellationRequested();
         return meter.End();
-    }
-
-    /// <summary>Waits for what is in flight and disposes store and device.</summary>
-    public void Dispose()
-    {
-        _store.Dispose();
-        Array.ForEach(_writeSlots, slot => slot.Dispose());
     }
 
     private void Mix(TileReader reader, ReadOnlySpan<TileId> written, PassMeter meter, CancellationToken cancellation)
@@ -139,9 +151,6 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
         {
             ExceptionDispatchInfo.Throw(readError);
         }
-
-        // Another mixed pass writes these tiles again.
-        _store.Rollback();
     }
 
     private static void Read(TileReader reader, PassMeter meter, CancellationToken cancellation)

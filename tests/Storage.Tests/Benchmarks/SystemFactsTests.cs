@@ -13,7 +13,7 @@ public class SystemFactsTests
         """;
 
     [Theory]
-    [InlineData("/home/user", "259:2", "ext4", "/dev/nvme0n1p2")]
+    [InlineData("/srv/models", "259:2", "ext4", "/dev/nvme0n1p2")]
     [InlineData("/mnt/fast drive/states", "259:5", "xfs", "/dev/nvme1n1")]
     [InlineData("/mnt/fast", "0:51", "tmpfs", "none")]
     [InlineData("/mnt/faster", "259:2", "ext4", "/dev/nvme0n1p2")]
@@ -25,7 +25,7 @@ public class SystemFactsTests
     }
 
     [Fact]
-    public void Find_NoMounts_IsNull() => Assert.Null(Mount.Find("", "/home"));
+    public void Find_NoMounts_IsNull() => Assert.Null(Mount.Find("", "/srv"));
 
     [Fact]
     public void Of_FolderThatIsMissing_TellsTheFileSystemAbove()
