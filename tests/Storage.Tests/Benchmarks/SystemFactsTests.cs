@@ -6,17 +6,17 @@ public class SystemFactsTests
 {
     private const string MountInfo = """
         22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
-        40 22 259:5 / /mnt/fast\040drive rw,noatime shared:20 master:1 - xfs /dev/nvme1n1 rw,attr2
-        41 22 0:50 / /mnt/fast rw - btrfs /dev/nvme2n1 rw
-        42 41 0:51 / /mnt/fast rw - tmpfs none rw
+        40 22 259:5 / /data/fast\040drive rw,noatime shared:20 master:1 - xfs /dev/nvme1n1 rw,attr2
+        41 22 0:50 / /data/fast rw - btrfs /dev/nvme2n1 rw
+        42 41 0:51 / /data/fast rw - tmpfs none rw
         broken line
         """;
 
     [Theory]
-    [InlineData("/srv/models", "259:2", "ext4", "/dev/nvme0n1p2")]
-    [InlineData("/mnt/fast drive/states", "259:5", "xfs", "/dev/nvme1n1")]
-    [InlineData("/mnt/fast", "0:51", "tmpfs", "none")]
-    [InlineData("/mnt/faster", "259:2", "ext4", "/dev/nvme0n1p2")]
+    [InlineData("/var/lib", "259:2", "ext4", "/dev/nvme0n1p2")]
+    [InlineData("/data/fast drive/states", "259:5", "xfs", "/dev/nvme1n1")]
+    [InlineData("/data/fast", "0:51", "tmpfs", "none")]
+    [InlineData("/data/faster", "259:2", "ext4", "/dev/nvme0n1p2")]
     public void Find_Path_IsTheLastOfTheNearestMounts(string path, string device, string fileSystem, string source)
     {
         Mount? mount = Mount.Find(MountInfo, path);
@@ -25,7 +25,7 @@ public class SystemFactsTests
     }
 
     [Fact]
-    public void Find_NoMounts_IsNull() => Assert.Null(Mount.Find("", "/srv"));
+    public void Find_NoMounts_IsNull() => Assert.Null(Mount.Find("", "/var"));
 
     [Fact]
     public void Of_FolderThatIsMissing_TellsTheFileSystemAbove()
