@@ -13,10 +13,9 @@ public sealed record SlotArenaOptions
     /// Fills returned slots with 0xA5 and checks at the next rent that nobody wrote into them meanwhile: finds use after return, at the
     /// price of a write and a read of the slot. On in Debug builds.
     /// </summary>
-    public bool PoisonsReturned { get; init; } =
 #if DEBUG
-        true;
+    public bool PoisonsReturned { get; init; } = true;
 #else
-        false;
+    public bool PoisonsReturned { get; init; }
 #endif
 }

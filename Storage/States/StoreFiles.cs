@@ -160,7 +160,8 @@ public static class StoreFiles
 
         return commit is null
             ? throw new StoreMismatchException(device.Path, "damaged: neither of the two commit records is whole")
-            : new StoreSummary(format.Geometry.Description, commit, paths, sizeBytes, [.. members.Notes, .. format.Damage]);
+            : new StoreSummary(
+                format.Geometry.Description, commit, paths, sizeBytes, [.. members.Notes, .. format.Damage], $"{format.Preamble.StoreId:x32}", StorePreamble.FormatVersion);
     }
 
     private static StateStore Create(string[] paths, StoreDescription description, IReadOnlyList<int> stripeBytes, StoreFilesOptions options)

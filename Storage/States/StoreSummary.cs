@@ -6,4 +6,7 @@ namespace Offload.Storage.States;
 /// <param name="Files">Its files, in the order of its members.</param>
 /// <param name="SizeBytes">Their size together.</param>
 /// <param name="Notes">Damage that does no harm, in lines.</param>
-public sealed record StoreSummary(StoreDescription Description, StoreCommit? LastCommit, IReadOnlyList<string> Files, long SizeBytes, IReadOnlyList<string> Notes);
+/// <param name="StoreId">What tells this store from all others: 32 hexadecimal digits.</param>
+/// <param name="FormatVersion">Version of the format on the disk.</param>
+public sealed record StoreSummary(
+    StoreDescription Description, StoreCommit? LastCommit, IReadOnlyList<string> Files, long SizeBytes, IReadOnlyList<string> Notes, string StoreId, uint FormatVersion);

@@ -23,11 +23,12 @@ internal sealed record FioSettings
     /// <summary>Of one run.</summary>
     public required int Seconds { get; init; }
 
-    public static FioSettings FromEnvironment() => new()
+    /// <param name="blockBytes">Size of blocks where the environment does not say.</param>
+    public static FioSettings FromEnvironment(int blockBytes = DirectFileDevice.PreferredBlockBytes) => new()
     {
         Folder = Environment.GetEnvironmentVariable(Prefix + "FOLDER") ?? Path.GetTempPath(),
         SizeBytes = (long)Number("SIZE_MIB", 4096) << 20,
-        BlockBytes = Number("BLOCK_KIB", DirectFileDevice.PreferredBlockBytes >> 10) << 10,
+        BlockBytes = Number("BLOCK_KIB", blockBytes >> 10) << 10,
         QueueDepth = Number("DEPTH", DirectFileOptions.DefaultQueueDepth),
         NumRounds = Number("ROUNDS", 7),
         Seconds = Number("SECONDS", 3),
