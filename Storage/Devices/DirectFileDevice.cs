@@ -96,14 +96,9 @@ public sealed class DirectFileDevice : IBlockDevice
         _engine.Submit(request);
     }
 
-    /// <summary>
-    /// Has the kernel pin a buffer once, instead of at every transfer to or from it: less processor time, above all for reads. Everything works
-    /// the same without. One buffer a device: an arena of slots.
-    /// </summary>
-    /// <param name="buffer">Must not be disposed before the device: the kernel would go on using its pages under whatever takes the addresses.</param>
-    /// <returns>False: transfers are not by io_uring, the limit on locked memory is too low (8 MiB for ordinary users), or there is one already.</returns>
+    /// <inheritdoc/>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public bool TryRegisterBuffer(NativeBuffer buffer) => _engine.TryRegister(buffer);
+    public unsafe IDisposable? TryRegister(void* address, long sizeBytes) => _engine.TryRegister(address, sizeBytes);
 
     /// <summary>fdatasync. Once it has failed it fails for good: the system reports lost writes only once. Blocks.</summary>
     /// <exception cref="StorageException">It failed, or failed before.</exception>

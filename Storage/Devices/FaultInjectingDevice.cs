@@ -96,6 +96,9 @@ public sealed unsafe class FaultInjectingDevice : IBlockDevice, ITimedWork
     }
 
     /// <inheritdoc/>
+    public unsafe IDisposable? TryRegister(void* address, long sizeBytes) => _inner.TryRegister(address, sizeBytes);
+
+    /// <inheritdoc/>
     public void Flush()
     {
         Fault? fault = Count(FaultTarget.Flush, sizeBytes: 0);

@@ -1,5 +1,4 @@
 using Offload.Storage.Interop;
-using Offload.Storage.Memory;
 
 namespace Offload.Storage.Devices;
 
@@ -16,9 +15,6 @@ internal sealed unsafe class RingEngine : TransferEngine
     private const ulong StopMark = ulong.MaxValue;
     private const int NoSlot = -1;
 
-    // The kernel registers at most 1 GiB in a piece.
-    private const int PieceBits = 30;
-
     private readonly object _gate = new();
     private readonly DirectFile _file;
     private readonly IoUring _ring;
@@ -26,8 +22,7 @@ internal sealed unsafe class RingEngine : TransferEngine
     private readonly RequestQueue _waiting = new();
     private readonly Slot[] _slots;
     private readonly Finished[] _finished;
-    private byte* _registered;
-    private long _registeredBytes;
+    private readonly RegisteredMemory _registered;
     private int _freeSlot;
     private int _numInFlight;
     private int _numOutstanding;
@@ -38,6 +33,7 @@ internal sealed unsafe class RingEngine : TransferEngine
     {
         _file = file;
         _ring = ring;
+        _registered = new RegisteredMemory(ring);
         _slots = new Slot[queueDepth];
         _finished = new Finished[queueDepth];
         for (int i = 0; i < queueDepth; i++)
@@ -68,19 +64,12 @@ internal sealed unsafe class RingEngine : TransferEngine
         CompleteRefused(refused, error);
     }
 
-    public override bool TryRegister(NativeBuffer buffer)
+    public override IDisposable? TryRegister(void* address, long sizeBytes)
     {
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isClosing, typeof(DirectFileDevice));
-            if (_registered is not null || buffer.SizeBytes == 0 || _ring.Register((byte*)buffer.Address, buffer.SizeBytes, 1L << PieceBits) != 0)
-            {
-                return false;
-            }
-
-            _registered = (byte*)buffer.Address;
-            _registeredBytes = buffer.SizeBytes;
-            return true;
+            return _registered.TryAdd((byte*)address, sizeBytes) ? new Registration(this, (byte*)address) : null;
         }
     }
 
@@ -218,7 +207,7 @@ internal sealed unsafe class RingEngine : TransferEngine
         long offsetBytes = request.OffsetBytes + slot.Progress.DoneBytes;
         byte* address = request.Address + slot.Progress.DoneBytes;
         int restBytes = request.SizeBytes - slot.Progress.DoneBytes;
-        if (IsRegistered(address, restBytes, out int piece))
+        if (_registered.TryFind(address, restBytes, out int piece))
         {
             _ring.Push(isRead ? IoUringOperation.ReadFixed : IoUringOperation.WriteFixed, _file.Descriptor, offsetBytes, address, restBytes, (ulong)index, piece);
         }
@@ -226,14 +215,6 @@ internal sealed unsafe class RingEngine : TransferEngine
         {
             _ring.Push(isRead ? IoUringOperation.Read : IoUringOperation.Write, _file.Descriptor, offsetBytes, address, restBytes, (ulong)index);
         }
-    }
-
-    private bool IsRegistered(byte* address, int sizeBytes, out int piece)
-    {
-        long start = address - _registered;
-        long end = start + sizeBytes;
-        piece = (int)(start >> PieceBits);
-        return _registered is not null && start >= 0 && end <= _registeredBytes && piece == (int)((end - 1) >> PieceBits);
     }
 
     private void FreeLocked(int index)
@@ -261,6 +242,20 @@ internal sealed unsafe class RingEngine : TransferEngine
             if (_numOutstanding == 0 && _isClosing)
             {
                 Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    private sealed class Registration(RingEngine engine, byte* address) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (engine._gate)
+            {
+                if (!engine._isStopped)
+                {
+                    engine._registered.Remove(address);
+                }
             }
         }
     }

@@ -103,6 +103,22 @@ public sealed class StripedDevice : IBlockDevice
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Pinned for every member that can; each accounts for it.</remarks>
+    public unsafe IDisposable? TryRegister(void* address, long sizeBytes)
+    {
+        List<IDisposable> registrations = [];
+        foreach (IBlockDevice member in _members)
+        {
+            if (member.TryRegister(address, sizeBytes) is { } registration)
+            {
+                registrations.Add(registration);
+            }
+        }
+
+        return registrations.Count == 0 ? null : new Registrations(registrations);
+    }
+
     /// <summary>Flushes all members at the same time, each on a thread of its own. Blocks.</summary>
     /// <exception cref="StorageException">A member failed; the first one, if several did.</exception>
     public void Flush()
@@ -227,5 +243,10 @@ public sealed class StripedDevice : IBlockDevice
         }
 
         return first!;
+    }
+
+    private sealed class Registrations(List<IDisposable> all) : IDisposable
+    {
+        public void Dispose() => all.ForEach(registration => registration.Dispose());
     }
 }

@@ -98,6 +98,9 @@ public sealed class ThrottledDevice : IBlockDevice, ITimedWork
     }
 
     /// <inheritdoc/>
+    public unsafe IDisposable? TryRegister(void* address, long sizeBytes) => _inner.TryRegister(address, sizeBytes);
+
+    /// <inheritdoc/>
     public void Flush() => _inner.Flush();
 
     /// <summary>Waits for what is in flight (a virtual clock is advanced), and disposes the device under it.</summary>

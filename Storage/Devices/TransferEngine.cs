@@ -1,5 +1,3 @@
-using Offload.Storage.Memory;
-
 namespace Offload.Storage.Devices;
 
 /// <summary>What moves the bytes of requests between memory and one file. Any thread.</summary>
@@ -9,9 +7,8 @@ internal abstract class TransferEngine : IDisposable
     /// <exception cref="ObjectDisposedException">The engine is disposed.</exception>
     public abstract void Submit(BlockRequest request);
 
-    /// <summary>Makes memory known to the kernel; false if that is not possible or would not help.</summary>
-    /// <exception cref="ObjectDisposedException">The engine is disposed.</exception>
-    public virtual bool TryRegister(NativeBuffer buffer) => false;
+    /// <inheritdoc cref="IBlockDevice.TryRegister"/>
+    public virtual unsafe IDisposable? TryRegister(void* address, long sizeBytes) => null;
 
     /// <summary>Does all that was submitted, then ends the engine's threads; idempotent. Blocks.</summary>
     /// <exception cref="InvalidOperationException">Called from a completion, which it would wait for.</exception>

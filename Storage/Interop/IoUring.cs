@@ -16,7 +16,9 @@ internal sealed unsafe partial class IoUring : IDisposable
     private const long SetupCall = 425;
     private const long EnterCall = 426;
     private const long RegisterCall = 427;
-    private const int RegisterBuffers = 0;
+    private const int RegisterBuffers2 = 15;
+    private const int RegisterBuffersUpdate = 16;
+    private const uint RegisterSparse = 1;
     private const int ParametersWords = 30;
     private const int EntryBytes = 64;
     private const int CompletionBytes = 16;
@@ -209,8 +211,19 @@ internal sealed unsafe partial class IoUring : IDisposable
         return true;
     }
 
-    /// <summary>Pins memory in pieces, each but the last of the given size; once. Returns 0 or an errno: ENOMEM above the limit on locked memory.</summary>
-    internal int Register(byte* address, long sizeBytes, long pieceBytes)
+    /// <summary>Makes a table for registered memory, empty; once. Returns 0 or an errno: EINVAL before Linux 5.19.</summary>
+    internal int RegisterTable(int numPieces)
+    {
+        // struct io_uring_rsrc_register: number (4), flags (4), reserved (8), data (8), tags (8).
+        ulong* table = stackalloc ulong[4];
+        new Span<ulong>(table, 4).Clear();
+        ((uint*)table)[0] = (uint)numPieces;
+        ((uint*)table)[1] = RegisterSparse;
+        return SystemCall(RegisterCall, _descriptor, RegisterBuffers2, (nint)table, 4 * sizeof(ulong), 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>Pins memory in pieces, each but the last of the given size. Returns 0 or an errno: ENOMEM above the limit on locked memory.</summary>
+    internal int UpdateTable(int firstPiece, byte* address, long sizeBytes, long pieceBytes)
     {
         int numPieces = checked((int)((sizeBytes + pieceBytes - 1) / pieceBytes));
 
@@ -222,9 +235,36 @@ internal sealed unsafe partial class IoUring : IDisposable
             pieces[(2 * i) + 1] = (nuint)Math.Min(pieceBytes, sizeBytes - (i * pieceBytes));
         }
 
+        return Update(firstPiece, numPieces, pieces);
+    }
+
+    /// <summary>Releases pieces. Returns 0 or an errno.</summary>
+    internal int ClearTable(int firstPiece, int numPieces) => Update(firstPiece, numPieces, new nuint[2 * numPieces]);
+
+    private int Update(int firstPiece, int numPieces, nuint[] pieces)
+    {
         fixed (nuint* vectors = pieces)
         {
-            return SystemCall(RegisterCall, _descriptor, RegisterBuffers, (nint)vectors, numPieces, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+            // struct io_uring_rsrc_update2: offset (4), reserved (4), data (8), tags (8), number (4), reserved (4). The kernel stops at the first
+            // piece that it refuses and returns how many went before.
+            ulong* update = stackalloc ulong[4];
+            new Span<ulong>(update, 4).Clear();
+            ((uint*)update)[0] = (uint)firstPiece;
+            update[1] = (ulong)vectors;
+            ((uint*)update)[6] = (uint)numPieces;
+            long done = SystemCall(RegisterCall, _descriptor, RegisterBuffersUpdate, (nint)update, 4 * sizeof(ulong), 0, 0);
+            if (done == numPieces)
+            {
+                return 0;
+            }
+
+            int error = done < 0 ? Marshal.GetLastPInvokeError() : Libc.Enomem;
+            if (done > 0)
+            {
+                _ = Update(firstPiece, (int)done, new nuint[2 * done]);
+            }
+
+            return error;
         }
     }
 
