@@ -65,7 +65,7 @@ public sealed class TextGenerator : IDisposable
         try
         {
             ModelImport.Read(checkpoint, generator._model);
-            generator._model.RefreshWeights();
+            generator._model.CompleteMasters();
             return generator;
         }
         catch

@@ -52,7 +52,21 @@ internal sealed class CheckpointWeights : IMasterWeights, IDisposable
     };
 
     /// <inheritdoc/>
-    public void ReadMasters(int unitIndex, long offset, Span<float> destination)
+    public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default)
+    {
+        for (int i = 0; i < ranges.Count; i++)
+        {
+            for (long start = 0; start < ranges[i].Count; start += 1 << 18)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var masters = new float[(int)Math.Min(1 << 18, ranges[i].Count - start)];
+                ReadMasters(ranges[i].UnitIndex, ranges[i].Offset + start, masters);
+                chunk(i, start, masters);
+            }
+        }
+    }
+
+    private void ReadMasters(int unitIndex, long offset, Span<float> destination)
     {
         var high = new ushort[destination.Length];
         var low = new short[destination.Length];

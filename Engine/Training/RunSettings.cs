@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Offload.Engine.Optimizers;
 
 namespace Offload.Engine.Training;
 

@@ -1,4 +1,5 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Profiles;
 
 namespace Offload.Engine.Training;

@@ -5,6 +5,7 @@ using Offload.Engine.Hub;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
+using Offload.Engine.States;
 using Offload.Engine.Tokenization;
 using Offload.Profiles;
 using Offload.Storage;
@@ -170,8 +171,8 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             }
         }
 
-        model.RefreshWeights();
-        return WeightsHash.Compute(model);
+        model.CompleteMasters();
+        return WeightsHash.Compute(model, cancellation);
     }
 
     private void Resume(RunFolder folder, RunSettings settings, RunSettings? before, HubCompanions companions, ResidentModel model)
@@ -186,7 +187,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             }
 
             folder.Checkpoints.Read(committed.Commit, CheckpointParts(model));
-            model.RefreshWeights();
+            model.CompleteMasters();
             _progress = committed.Progress with { SsdBytesRead = committed.Progress.SsdBytesRead + StateBytes(model) };
             folder.KeepMetricsUpTo(_progress.Step);
             logger.LogInformation("{Message}", $"resumed after step {_progress.Step} of {settings.Steps}");
@@ -276,7 +277,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             var plain = new AdamWStep(new AdamWOptions(settings.Beta1, settings.Beta2, settings.Epsilon, 0), learningRate, _progress.NumUpdates + 1, scale);
             var decayed = new AdamWStep(
                 new AdamWOptions(settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay), learningRate, _progress.NumUpdates + 1, scale);
-            model.Update(decayed, plain, settings.WeightDecayScope);
+            model.Update(new UpdateStep(decayed, plain, settings.WeightDecayScope));
         }
         else
         {
@@ -329,7 +330,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         double? evalLoss = data.Eval is null ? null : Evaluate(folder, settings, model, data, cancellation);
         if (options.Export)
         {
-            ModelExport.Write(model, companions, folder.ModelFolder, settings.Numerics.Type);
+            ModelExport.Write(model, companions, folder.ModelFolder, settings.Numerics.Type, cancellation);
         }
 
         var result = new TrainingResult
@@ -340,7 +341,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             Steps = _progress.Step,
             SkippedSteps = _progress.NumSkipped,
             TokensPerSecond = _progress.TokensPerSecond,
-            WeightsHash = WeightsHash.Compute(model),
+            WeightsHash = WeightsHash.Compute(model, cancellation),
             SsdBytesRead = _progress.SsdBytesRead,
             SsdBytesWritten = _progress.SsdBytesWritten,
             PeakCpuBytes = CpuMemory.PeakBytes(),
@@ -356,7 +357,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
 
     private static CheckpointPart[] CheckpointParts(ResidentModel model) =>
     [
-        .. model.Units.SelectMany(unit => unit.Parts.Select(part => new CheckpointPart(
-            CheckpointWeights.PartName(unit.Layout.Index, part.Role), CheckpointWeights.PartType(part.Role), part.Buffer))),
+        .. ((ResidentStates)model.States).Units.SelectMany(unit => unit.Parts.Select(part => new CheckpointPart(
+            CheckpointWeights.PartName(unit.Unit.Layout.Index, part.Role), CheckpointWeights.PartType(part.Role), part.Buffer))),
     ];
 }

@@ -1,4 +1,5 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 
 namespace Offload.Engine.Training;
 

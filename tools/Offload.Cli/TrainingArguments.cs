@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Engine.Training;
 using Offload.Profiles;
 

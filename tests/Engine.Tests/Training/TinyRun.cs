@@ -88,7 +88,7 @@ internal sealed class TinyRun : IDisposable
             }
         }
 
-        ModelExport.Write(model, HubCompanions.Read(_folder[name + ".base"]), _folder[name], type);
+        ModelExport.Write(model, HubCompanions.Read(_folder[name + ".base"]), _folder[name], type, TestContext.Current.CancellationToken);
         return _folder[name];
     }
 

@@ -1,3 +1,4 @@
+using Offload.Engine.Optimizers;
 using Offload.Engine.Training;
 
 namespace Offload.Cli.Commands;
