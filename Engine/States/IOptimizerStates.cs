@@ -15,5 +15,10 @@ internal interface IOptimizerStates : IMasterWeights, IMasterWeightsTarget, IDis
     /// <summary>One AdamW update of a unit from the gradients that it holds; its compute weights are refreshed.</summary>
     /// <param name="unit">The unit.</param>
     /// <param name="step">The step's constants.</param>
+    /// <exception cref="Offload.Profiles.OffloadException">The states are on a device that failed, or are damaged.</exception>
     void Update(UnitTensors unit, in UpdateStep step);
+
+    /// <summary>Ends an update of all units: nothing of it is in flight any more.</summary>
+    /// <exception cref="Offload.Storage.StorageException">The device failed.</exception>
+    void CompleteUpdate();
 }

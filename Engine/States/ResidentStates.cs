@@ -50,6 +50,11 @@ internal sealed class ResidentStates : IOptimizerStates
     }
 
     /// <inheritdoc/>
+    public void CompleteUpdate()
+    {
+    }
+
+    /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default)
     {
         var masters = new float[(int)Math.Min(ChunkElements, ranges.Select(range => range.Count).DefaultIfEmpty(0).Max())];

@@ -51,9 +51,8 @@ internal sealed unsafe class ResidentUnitStates : IDisposable
     public AdamWStates States => new(
         (ushort*)High.Address, (short*)_low.Address, (float*)Trainable(_firstMoment).Address, (float*)Trainable(_secondMoment).Address);
 
-    /// <summary>The parts of the unit's states, in the order in which they are stored.</summary>
-    public IReadOnlyList<(string Role, NativeBuffer Buffer)> Parts =>
-        [("high", High), ("low", _low), ("first_moment", Trainable(_firstMoment)), ("second_moment", Trainable(_secondMoment))];
+    /// <summary>The buffers of <see cref="AdamWParts"/>, in their order.</summary>
+    public IReadOnlyList<NativeBuffer> Parts => [High, _low, Trainable(_firstMoment), Trainable(_secondMoment)];
 
     /// <summary>Makes the compute weights agree with the masters.</summary>
     public void RefreshWeights()

@@ -147,6 +147,8 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
         {
             States.Update(unit, step);
         }
+
+        States.CompleteUpdate();
     }
 
     /// <summary>Frees all states.</summary>
