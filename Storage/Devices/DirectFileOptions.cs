@@ -1,0 +1,32 @@
+namespace Offload.Storage.Devices;
+
+/// <summary>How a <see cref="DirectFileDevice"/> works. Immutable.</summary>
+public sealed record DirectFileOptions
+{
+    /// <summary>
+    /// Default of <see cref="QueueDepth"/>. With blocks of <see cref="DirectFileDevice.PreferredBlockBytes"/> it is 32 MiB in flight: a drive of
+    /// 14 GB/s has work for 2.4 ms, far more than the microseconds between a completion and the next submission.
+    /// </summary>
+    public const int DefaultQueueDepth = 32;
+
+    /// <summary>Largest <see cref="QueueDepth"/>.</summary>
+    public const int MaxQueueDepth = 1024;
+
+    /// <summary>What does the transfers.</summary>
+    public IoEngine Engine { get; init; } = IoEngine.Auto;
+
+    /// <summary>Requests that are with the kernel at a time, 1 to <see cref="MaxQueueDepth"/>; the rest waits by priority.</summary>
+    public int QueueDepth { get; init; } = DefaultQueueDepth;
+
+    /// <summary>False: through the page cache from the start, without a warning.</summary>
+    public bool TryDirect { get; init; } = true;
+
+    /// <summary>
+    /// True: an exclusive lock (flock) as long as the device is open, and reads and writes. False: no lock, and reads only, for a look at a file
+    /// that somebody else may be writing.
+    /// </summary>
+    public bool ExclusiveLock { get; init; } = true;
+
+    /// <summary>Gets one line for what the user should know but nothing fails by; on the thread that opens. Null: nobody is told.</summary>
+    public Action<string>? OnWarning { get; init; }
+}

@@ -1,0 +1,9 @@
+namespace Offload.Storage.Interop;
+
+/// <summary>IORING_OP_*, linux/io_uring.h.</summary>
+internal enum IoUringOperation : byte
+{
+    Nop = 0,
+    Read = 22,
+    Write = 23,
+}
