@@ -7,14 +7,19 @@ namespace Offload.Engine.States;
 /// <summary>States in memory and their copy in a store, which is brought up to date for each commit.</summary>
 /// <param name="states">The states; borrowed.</param>
 /// <param name="store">The store; borrowed, and disposed after this.</param>
-internal sealed unsafe class StoreCheckpoint(ResidentStates states, StateStore store) : IStoredStates, ITileWork
+internal sealed unsafe class StoreCheckpoint(ResidentStates states, StateStore store) : IStoredStates
 {
     private readonly TileRing _ring = new(store);
 
     /// <inheritdoc/>
     public void Load()
     {
-        _ring.Read([.. store.Geometry.Tiles()], PartSet.All, this);
+        using var reader = new TileReader(store, store.Geometry.Tiles().Select(tile => new TileRead(tile, PartSet.All)), StoreMasters.Lookahead);
+        while (reader.MoveNext())
+        {
+            Copy(reader.Tile, reader.Address, toTile: false);
+        }
+
         states.CompleteMasters();
     }
 
@@ -32,8 +37,6 @@ internal sealed unsafe class StoreCheckpoint(ResidentStates states, StateStore s
     }
 
     public void Dispose() => _ring.Dispose();
-
-    void ITileWork.OnTile(int index, TileId tile, byte* address) => Copy(tile, address, toTile: false);
 
     private void Copy(TileId tile, byte* address, bool toTile)
     {

@@ -9,15 +9,13 @@ namespace Offload.Engine.States;
 /// A store's master weights, read as they are asked for with tiles read ahead, in bounded memory; every byte is checked. One thread at a time.
 /// </summary>
 /// <param name="layout">The model that the store holds.</param>
-/// <param name="ring">Over the store; borrowed.</param>
-internal sealed unsafe class StoreMasters(ModelLayout layout, TileRing ring) : IMasterWeights, ITileWork
+/// <param name="store">The store; borrowed.</param>
+internal sealed unsafe class StoreMasters(ModelLayout layout, StateStore store) : IMasterWeights
 {
-    private const int ChunkElements = 1 << 18;
+    /// <summary>Tiles read ahead: two keep the disk at work while one is used.</summary>
+    public const int Lookahead = 2;
 
-    private readonly List<Piece> _pieces = [];
-    private readonly float[] _masters = new float[ChunkElements];
-    private int _nextPiece;
-    private MasterChunk? _chunk;
+    private const int ChunkElements = 1 << 18;
 
     /// <inheritdoc/>
     public ModelLayout Layout => layout;
@@ -25,54 +23,64 @@ internal sealed unsafe class StoreMasters(ModelLayout layout, TileRing ring) : I
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default)
     {
-        // A tile that the end of one range and the start of the next share is read once.
-        var tiles = new List<TileId>();
-        _pieces.Clear();
-        _nextPiece = 0;
-        _chunk = chunk;
-        long tileParameters = ring.Store.Description.TileParameters;
+        var masters = new float[ChunkElements];
+        using var reader = new TileReader(store, Tiles(ranges), Lookahead);
+        TileId? current = null;
+        foreach (Piece piece in Pieces(ranges))
+        {
+            if (piece.Tile != current)
+            {
+                current = piece.Tile;
+                reader.MoveNext(cancellation);
+            }
+
+            AdamWStates states = AdamWParts.In(reader.Address, reader.Shape);
+            for (int done = 0; done < piece.Count; done += ChunkElements)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                Span<float> some = masters.AsSpan(0, Math.Min(ChunkElements, piece.Count - done));
+                int start = piece.StartInTile + done;
+                SplitMaster.Join(new ReadOnlySpan<ushort>(states.WeightHigh + start, some.Length), new ReadOnlySpan<short>(states.WeightLow + start, some.Length), some);
+                chunk(piece.Range, piece.Offset + done, some);
+            }
+        }
+    }
+
+    /// <summary>The tiles of the pieces; one that the end of a range and the start of the next share comes once.</summary>
+    private IEnumerable<TileRead> Tiles(IReadOnlyList<MasterRange> ranges)
+    {
+        TileId? last = null;
+        foreach (Piece piece in Pieces(ranges))
+        {
+            if (piece.Tile != last)
+            {
+                last = piece.Tile;
+                yield return new TileRead(piece.Tile, AdamWParts.Masters);
+            }
+        }
+    }
+
+    private IEnumerable<Piece> Pieces(IReadOnlyList<MasterRange> ranges)
+    {
+        long tileParameters = store.Description.TileParameters;
         for (int i = 0; i < ranges.Count; i++)
         {
             (int unit, long offset, long count) = ranges[i];
             for (long done = 0; done < count;)
             {
-                var tile = new TileId(unit, (int)((offset + done) / tileParameters));
-                int start = (int)((offset + done) % tileParameters);
+                (long tile, long start) = Math.DivRem(offset + done, tileParameters);
                 int length = (int)Math.Min(tileParameters - start, count - done);
-                if (tiles.Count == 0 || tiles[^1] != tile)
-                {
-                    tiles.Add(tile);
-                }
-
-                _pieces.Add(new Piece(tiles.Count - 1, i, done, start, length));
+                yield return new Piece(new TileId(unit, (int)tile), i, done, (int)start, length);
                 done += length;
             }
         }
-
-        ring.Read(tiles, AdamWParts.Masters, this, cancellation);
     }
 
-    void ITileWork.OnTile(int index, TileId tile, byte* address)
-    {
-        AdamWStates states = AdamWParts.In(address, ring.Store.Geometry.Tile(tile));
-        for (; _nextPiece < _pieces.Count && _pieces[_nextPiece].TileIndex == index; _nextPiece++)
-        {
-            Piece piece = _pieces[_nextPiece];
-            for (int done = 0; done < piece.Count; done += ChunkElements)
-            {
-                Span<float> masters = _masters.AsSpan(0, Math.Min(ChunkElements, piece.Count - done));
-                int start = piece.StartInTile + done;
-                SplitMaster.Join(
-                    new ReadOnlySpan<ushort>(states.WeightHigh + start, masters.Length), new ReadOnlySpan<short>(states.WeightLow + start, masters.Length), masters);
-                _chunk!(piece.Range, piece.Offset + done, masters);
-            }
-        }
-    }
-
-    /// <param name="TileIndex">Place of its tile in the stream.</param>
-    /// <param name="Range">Index of its range.</param>
+    /// <summary>What a range has of a tile.</summary>
+    /// <param name="Tile">The tile.</param>
+    /// <param name="Range">Index of the range.</param>
     /// <param name="Offset">Its place in the range.</param>
     /// <param name="StartInTile">Its place in the tile.</param>
     /// <param name="Count">Elements.</param>
-    private readonly record struct Piece(int TileIndex, int Range, long Offset, int StartInTile, int Count);
+    private readonly record struct Piece(TileId Tile, int Range, long Offset, int StartInTile, int Count);
 }

@@ -14,6 +14,7 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
     private readonly IReadOnlyList<UnitTensors> _units;
     private readonly TileRing _ring;
     private readonly UnitUpdate _update;
+    private readonly StateStore _store;
     private readonly StoreMasters _masters;
     private readonly StoreImport _import;
     private UnitTensors? _unit;
@@ -27,9 +28,10 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
     {
         Layout = layout;
         _units = units;
+        _store = store;
         _ring = new TileRing(store);
         _update = new UnitUpdate(layout, threads);
-        _masters = new StoreMasters(layout, _ring);
+        _masters = new StoreMasters(layout, store);
         _import = new StoreImport(_ring, units);
     }
 
@@ -60,11 +62,14 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
     /// <inheritdoc/>
     public void Load()
     {
-        foreach (UnitTensors unit in _units)
+        // In bfloat16 runs the high halves are the compute weights.
+        PartSet parts = _units[0].Type == ComputeType.Float32 ? AdamWParts.Masters : PartSet.Of(AdamWParts.High);
+        using var reader = new TileReader(_store, _store.Geometry.Tiles().Select(tile => new TileRead(tile, parts)), StoreMasters.Lookahead);
+        while (reader.MoveNext())
         {
-            bool needsLow = unit.Type == ComputeType.Float32;
-            TileId[] tiles = [.. Enumerable.Range(0, _ring.Store.Geometry.TileCount(unit.Layout.Index)).Select(tile => new TileId(unit.Layout.Index, tile))];
-            _ring.Read(tiles, needsLow ? AdamWParts.Masters : PartSet.Of(AdamWParts.High), new Refresh(unit, _ring.Store.Geometry));
+            TileShape shape = reader.Shape;
+            AdamWStates states = AdamWParts.In(reader.Address, shape);
+            _units[reader.Tile.Unit].SetWeights(shape.FirstParameter, shape.NumParameters, states.WeightHigh, states.WeightLow);
         }
     }
 
@@ -75,19 +80,9 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
 
     void ITileWork.OnTile(int index, TileId tile, byte* address)
     {
-        TileShape shape = _ring.Store.Geometry.Tile(tile);
+        TileShape shape = _store.Geometry.Tile(tile);
         AdamWStates states = AdamWParts.In(address, shape);
         _update.Run(tile.Unit, shape.FirstParameter, shape.NumParameters, states, _unit!.Gradients.From(shape.FirstParameter), _step);
         _unit.SetWeights(shape.FirstParameter, shape.NumParameters, states.WeightHigh, states.WeightLow);
-    }
-
-    private sealed class Refresh(UnitTensors unit, StoreGeometry geometry) : ITileWork
-    {
-        public void OnTile(int index, TileId tile, byte* address)
-        {
-            TileShape shape = geometry.Tile(tile);
-            AdamWStates states = AdamWParts.In(address, shape);
-            unit.SetWeights(shape.FirstParameter, shape.NumParameters, states.WeightHigh, states.WeightLow);
-        }
     }
 }

@@ -10,7 +10,7 @@ namespace Offload.Engine.States;
 /// </summary>
 internal sealed unsafe class TileRing : IDisposable
 {
-    /// <summary>One tile at work, two that are being read ahead of it, one that is being written behind it: a disk is never idle, memory stays small.</summary>
+    /// <summary>One tile at work, two that are read ahead of it, one that is written behind it: the disk has work beside the computation, memory stays small.</summary>
     public const int NumSlots = 4;
 
     private const int ReadAhead = 2;
@@ -36,43 +36,6 @@ internal sealed unsafe class TileRing : IDisposable
 
     /// <summary>The store.</summary>
     public StateStore Store => _store;
-
-    /// <summary>Memory of a ring over a store.</summary>
-    public static long SizeBytes(StoreGeometry geometry) => (long)NumSlots * geometry.MaxTileBytes;
-
-    /// <summary>Streams tiles through memory.</summary>
-    /// <param name="tiles">Which, in order.</param>
-    /// <param name="parts">What of them.</param>
-    /// <param name="work">Told of each.</param>
-    /// <param name="cancellation">Stops between tiles.</param>
-    public void Read(IReadOnlyList<TileId> tiles, PartSet parts, ITileWork work, CancellationToken cancellation = default)
-    {
-        Drain();
-        try
-        {
-            for (int i = 0; i < Math.Min(NumSlots - 1, tiles.Count); i++)
-            {
-                StartRead(i, tiles[i], parts);
-            }
-
-            for (int i = 0; i < tiles.Count; i++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                Settle(i);
-                work.OnTile(i, tiles[i], _slots[i % NumSlots].Address);
-                int next = i + NumSlots - 1;
-                if (next < tiles.Count)
-                {
-                    StartRead(next, tiles[next], parts);
-                }
-            }
-        }
-        catch
-        {
-            Abandon();
-            throw;
-        }
-    }
 
     /// <summary>Reads a unit's tiles one after the other, has them changed, and writes them back. The last writes are still in flight when it returns: <see cref="Drain"/>.</summary>
     /// <param name="unit">Index of the unit.</param>

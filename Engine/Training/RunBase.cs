@@ -1,5 +1,6 @@
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
+using Offload.Engine.Tokenization;
 using Offload.Storage;
 
 namespace Offload.Engine.Training;
@@ -21,11 +22,17 @@ internal sealed record RunBase(string Folder, HubCompanions Companions, ModelLay
 
     /// <summary>Reads the copies in a run's folder.</summary>
     /// <exception cref="StoreMismatchException">They are missing or damaged.</exception>
-    public static RunBase OfRun(RunFolder run)
+    public static RunBase OfRun(RunFolder run) => ReadCopies(run, () => OfModel(run.BaseFolder));
+
+    /// <summary>Reads the tokenizer among the copies in a run's folder.</summary>
+    /// <exception cref="StoreMismatchException">It is missing or damaged.</exception>
+    public static ITokenizer TokenizerOfRun(RunFolder run) => ReadCopies(run, () => TokenizerLoader.Load(run.BaseFolder));
+
+    private static T ReadCopies<T>(RunFolder run, Func<T> read)
     {
         try
         {
-            return OfModel(run.BaseFolder);
+            return read();
         }
         catch (UnreadableInputException error)
         {
