@@ -1,5 +1,4 @@
 using System.Text;
-using Offload.Storage.Devices;
 using Offload.Storage.States;
 using static Offload.Storage.Tests.States.StoreHarness;
 
