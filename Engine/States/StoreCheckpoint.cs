@@ -1,4 +1,3 @@
-using Offload.Engine.Optimizers;
 using Offload.Storage.Memory;
 using Offload.Storage.States;
 

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Offload.Engine.Data;
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
-using Offload.Engine.Optimizers;
 using Offload.Engine.States;
 using Offload.Engine.Tokenization;
 using Offload.Profiles;
@@ -92,13 +91,10 @@ internal sealed record RunPreflight
                 : new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
         }
 
-        // A run's store is made before its settings are written.
-        if (recorded is not null && store.State == StoreFilesState.None && RunStore.Find(folder, [], storeOptions).State != StoreFilesState.HalfMade)
+        // The user may name other folders for a run of which nothing was committed.
+        if (recorded is not null && RunStore.Find(folder, [], storeOptions).State != StoreFilesState.HalfMade)
         {
-            throw new StoreMismatchException(
-                store.Folders[0],
-                $"expected the store of the run in {folder.Path}, found none",
-                store.IsOnDrives ? "mount its drive, or give --nvme with the folders in which it is now" : "the run's folder is damaged");
+            store.RequireThere();
         }
 
         return isCommitted ? recorded : null;

@@ -2,7 +2,6 @@ using Offload.Engine.Models;
 using Offload.Engine.States;
 using Offload.Profiles;
 using Offload.Storage;
-using Offload.Storage.Files;
 using Offload.Storage.States;
 
 namespace Offload.Engine.Training;
@@ -58,6 +57,19 @@ internal sealed class RunStore
             ? (summary, ParseProgress(commit))
             : null;
 
+    /// <summary>Refuses a run whose store is gone: it is made before the run's settings are written.</summary>
+    /// <exception cref="StoreMismatchException">There is not even a half-made one.</exception>
+    public void RequireThere()
+    {
+        if (State == StoreFilesState.None)
+        {
+            throw new StoreMismatchException(
+                Folders[0],
+                $"expected the store of the run in {_folder.Path}, found none",
+                IsOnDrives ? "mount its drive, or give --nvme with the folders in which it is now" : "the run's folder is damaged");
+        }
+    }
+
     /// <summary>Makes the store; what was half made there is replaced.</summary>
     /// <exception cref="UsageException">Another process uses it.</exception>
     /// <exception cref="StorageException">There is no room, or another error of I/O.</exception>
@@ -85,9 +97,16 @@ internal sealed class RunStore
     }
 
     /// <summary>Bytes that making it takes on each folder's file system.</summary>
-    /// <param name="geometry">Of the store.</param>
+    /// <param name="geometry">Of the store. Several folders are taken to share it evenly; by how much they do not is checked when it is made.</param>
     public IEnumerable<(string Path, long SizeBytes)> Needs(StoreGeometry geometry) =>
-        Folders.Select(folder => (folder, geometry.SizeBytes / Folders.Count));
+        Folders.Select(folder => (folder, Math.Max(0, (geometry.SizeBytes / Folders.Count) - HalfMadeBytes(folder))));
+
+    /// <summary>What a half-made store takes that will make room for the new one.</summary>
+    private static long HalfMadeBytes(string folder)
+    {
+        var file = new FileInfo(Path.Join(folder, StoreFiles.FileName + StoreFiles.PartSuffix));
+        return file.Exists ? file.Length : 0;
+    }
 
     private RunProgress ParseProgress(StoreCommit commit) => RunJson.Parse<RunProgress>(Folders[0], commit.RunState.Span);
 }

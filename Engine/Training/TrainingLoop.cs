@@ -121,6 +121,7 @@ internal sealed class TrainingLoop(
         string weightsHash = WeightsHash.Compute(model, cancellation);
         DeviceTraffic traffic = store.Device.Traffic;
         long bytesWritten = _bytesWrittenBefore + traffic.BytesWritten;
+        DriveEndurance? endurance = options.RatingTerabytes is double rating ? new DriveEndurance(rating) : null;
         double bytesPerStep = bytesWritten / (double)settings.Steps;
         var result = new TrainingResult
         {
@@ -134,9 +135,8 @@ internal sealed class TrainingLoop(
             SsdBytesRead = _bytesReadBefore + traffic.BytesRead,
             SsdBytesWritten = bytesWritten,
             SsdBytesPerStep = bytesPerStep,
-            DriveLifeDays = options.RatingTerabytes is double rating && bytesPerStep > 0 && _progress.TokensPerSecond > 0
-                ? new DriveEndurance(rating).LifeDays(bytesPerStep, StepTokens / _progress.TokensPerSecond)
-                : null,
+            DriveLifeSteps = bytesPerStep > 0 ? endurance?.LifeSteps(bytesPerStep) : null,
+            DriveLifeDays = bytesPerStep > 0 && _progress.TokensPerSecond > 0 ? endurance?.LifeDays(bytesPerStep, StepTokens / _progress.TokensPerSecond) : null,
             PeakCpuBytes = CpuMemory.PeakBytes(),
             PeakGpuBytes = 0,
             Output = folder.Path,

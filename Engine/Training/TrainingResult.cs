@@ -33,6 +33,9 @@ public record TrainingResult
     /// <summary>Of these, for each step.</summary>
     public required double SsdBytesPerStep { get; init; }
 
+    /// <summary>Steps until the drives' rating is used up; null if no rating was given, or nothing was written.</summary>
+    public required double? DriveLifeSteps { get; init; }
+
     /// <summary>Days until the drives' rating is used up at this rate; null if no rating was given, or nothing was written.</summary>
     public required double? DriveLifeDays { get; init; }
 

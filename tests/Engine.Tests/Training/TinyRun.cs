@@ -25,6 +25,8 @@ internal sealed class TinyRun : IDisposable
 
     public string ModelFolder => _folder["model"];
 
+    public string Folder => Path.GetDirectoryName(ModelFolder)!;
+
     public string DataFile => _folder["data.txt"];
 
     public string this[string name] => _folder[name];
