@@ -28,7 +28,7 @@ internal sealed class DirectFile : IDisposable
         SizeBytes = sizeBytes;
     }
 
-    public string Path { get; }
+    public string Path { get; private set; }
 
     /// <summary>Valid until <see cref="Dispose"/>.</summary>
     public int Descriptor { get; }
@@ -60,6 +60,9 @@ internal sealed class DirectFile : IDisposable
         int error = FileCalls.Open(path, Access(options), out SafeFileHandle? handle);
         return error == 0 ? Take(path, handle!, options, isDirect: false, alignmentBytes: BufferedAlignmentBytes) : throw IoErrors.FromErrno(path, "open", error);
     }
+
+    /// <summary>The file has another name now.</summary>
+    public void Renamed(string path) => Path = path;
 
     /// <summary>Counts a transfer that is done.</summary>
     public void Count(BlockRequest request)

@@ -40,6 +40,9 @@ public sealed class DirectFileDevice : IBlockDevice
     /// <summary>Why it is that engine, in a few words.</summary>
     public string EngineReason { get; }
 
+    /// <summary>The file has another name now: messages name it.</summary>
+    internal void Renamed(string path) => _file.Renamed(path);
+
     /// <summary>The file's descriptor, for tests.</summary>
     internal int Descriptor => _file.Descriptor;
 

@@ -123,6 +123,11 @@ public sealed unsafe class FaultInjectingDevice : IBlockDevice, ITimedWork
             }
 
             _isDisposed = true;
+        }
+
+        _inner.Dispose(); // Waits for what is in flight there; only what was done and is late is left.
+        lock (_gate)
+        {
             while (_numInFlight > 0)
             {
                 Monitor.Wait(_gate);
@@ -130,7 +135,6 @@ public sealed unsafe class FaultInjectingDevice : IBlockDevice, ITimedWork
         }
 
         _thread?.Dispose();
-        _inner.Dispose();
     }
 
     /// <summary>The bytes were transferred, or not: what happens to the caller's request now.</summary>
@@ -261,12 +265,26 @@ public sealed unsafe class FaultInjectingDevice : IBlockDevice, ITimedWork
         long dueNanoseconds = TimedThread.NowNanoseconds() + (fault.Lateness.Ticks * TimedThread.NanosecondsPerTick);
         var transfer = new FaultyTransfer(this, request, fault, dueNanoseconds) { WrongCopy = wrongCopy };
         transfer.Prepare(request.Operation, request.OffsetBytes, address, sizeBytes, request.Priority);
-        _inner.Submit(transfer);
+        try
+        {
+            _inner.Submit(transfer);
+        }
+        catch
+        {
+            wrongCopy?.Dispose();
+            Leave(); // Refused: it will never complete.
+            throw;
+        }
     }
 
     private void Report(BlockRequest outer, Exception? error)
     {
         outer.Complete(error);
+        Leave();
+    }
+
+    private void Leave()
+    {
         lock (_gate)
         {
             _numInFlight--;

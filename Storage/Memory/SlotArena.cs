@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using Offload.Storage.Interop;
-
 namespace Offload.Storage.Memory;
 
 /// <summary>
@@ -16,8 +13,6 @@ public sealed unsafe class SlotArena : IDisposable
 
     private const byte Poison = 0xA5;
 
-    private static long _outstandingBytes;
-
     private readonly object _gate = new();
     private readonly int[] _free; // A stack: the slot returned last is the one most likely still in the caches.
     private readonly uint[] _rentals; // Odd while rented.
@@ -25,8 +20,7 @@ public sealed unsafe class SlotArena : IDisposable
     private readonly List<long> _waiting = []; // Tickets, oldest first.
     private readonly MemoryReservation? _reservation;
     private readonly bool _poisonsReturned;
-    private readonly long _regionBytes;
-    private byte* _region;
+    private readonly MappedRegion _region;
     private long _nextTicket;
     private int _numFree;
     private int _highWaterSlots;
@@ -49,31 +43,25 @@ public sealed unsafe class SlotArena : IDisposable
         NumSlots = numSlots;
         SlotBytes = slotBytes;
         _poisonsReturned = options.PoisonsReturned;
-        _regionBytes = (long)numSlots * slotBytes;
         _free = [.. Enumerable.Range(0, numSlots).Reverse()];
         _rentals = new uint[numSlots];
         _isPoisoned = new bool[numSlots];
         _numFree = numSlots;
-        _reservation = limit?.Reserve(_regionBytes, name);
-        int errno = MappedMemory.Map(_regionBytes, options.UsesHugePages ? MappedMemory.HugePageBytes : AlignmentBytes, out _region);
-        if (errno != 0)
+        long sizeBytes = (long)numSlots * slotBytes;
+        _reservation = limit?.Reserve(sizeBytes, name);
+        try
+        {
+            _region = new MappedRegion(sizeBytes, name, options);
+        }
+        catch
         {
             _reservation?.Dispose();
-            throw new MemoryLimitException($"{name}: the system refuses {numSlots} slots of {slotBytes} bytes: {Marshal.GetPInvokeErrorMessage(errno)} ({errno})");
-        }
-
-        Interlocked.Add(ref _outstandingBytes, _regionBytes);
-        HasHugePages = options.UsesHugePages && MappedMemory.UseHugePages(_region, _regionBytes) == 0;
-        if (options.IsLocked)
-        {
-            errno = MappedMemory.Lock(_region, _regionBytes);
-            IsLocked = errno == 0;
-            LockProblem = errno == 0 ? null : $"{name}: the system does not lock {_regionBytes} bytes: {Marshal.GetPInvokeErrorMessage(errno)} ({errno}); see ulimit -l";
+            throw;
         }
     }
 
     /// <summary>Bytes of all arenas that are not yet disposed.</summary>
-    public static long OutstandingBytes => Interlocked.Read(ref _outstandingBytes);
+    public static long OutstandingBytes => MappedRegion.OutstandingBytes;
 
     /// <summary>What it is for.</summary>
     public string Name { get; }
@@ -85,13 +73,13 @@ public sealed unsafe class SlotArena : IDisposable
     public int SlotBytes { get; }
 
     /// <summary>Whether the kernel took the wish for huge pages; it still hands them out only as it has them.</summary>
-    public bool HasHugePages { get; }
+    public bool HasHugePages => _region.HasHugePages;
 
     /// <summary>Whether it was asked for and granted that the memory stays in RAM.</summary>
-    public bool IsLocked { get; }
+    public bool IsLocked => _region.IsLocked;
 
     /// <summary>Why it is not locked though that was asked; one line; null: nothing went wrong.</summary>
-    public string? LockProblem { get; }
+    public string? LockProblem => _region.LockProblem;
 
     /// <summary>Slots rented and not returned.</summary>
     public int OutstandingSlots => NumSlots - Volatile.Read(ref _numFree);
@@ -113,17 +101,10 @@ public sealed unsafe class SlotArena : IDisposable
 
     /// <summary>First byte of all slots, which lie one after the other: for registering the region as a whole.</summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
-    internal byte* Region
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_region is null, this);
-            return _region;
-        }
-    }
+    internal byte* Region => _region.Address;
 
     /// <summary>Size of all slots together.</summary>
-    internal long RegionBytes => _regionBytes;
+    internal long RegionBytes => _region.SizeBytes;
 
     /// <summary>Takes a slot; waits while none is free, first come, first served. Blocks.</summary>
     /// <param name="cancellation">Ends the wait.</param>
@@ -242,9 +223,7 @@ public sealed unsafe class SlotArena : IDisposable
             Monitor.PulseAll(_gate);
         }
 
-        MappedMemory.Unmap(_region, _regionBytes);
-        _region = null;
-        Interlocked.Add(ref _outstandingBytes, -_regionBytes);
+        _region.Dispose();
         _reservation?.Dispose();
     }
 
@@ -255,7 +234,7 @@ public sealed unsafe class SlotArena : IDisposable
         return PlaceOf(slot.Index);
     }
 
-    private byte* PlaceOf(int index) => _region + ((long)index * SlotBytes);
+    private byte* PlaceOf(int index) => _region.Address + ((long)index * SlotBytes);
 
     private void ThrowIfReturned(Slot slot)
     {

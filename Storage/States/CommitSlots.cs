@@ -73,6 +73,14 @@ internal sealed unsafe class CommitSlots : IDisposable
         return new Content(state, commit, head.IsInPlace, table);
     }
 
+    /// <summary>The newest whole record of both slots; null: there is none.</summary>
+    /// <exception cref="StorageException">The device reported an error.</exception>
+    public Content? ReadNewest() => Newest([Read(0), Read(1)]);
+
+    /// <summary>The newest whole record; null: there is none.</summary>
+    public static Content? Newest(IEnumerable<Content> slots) =>
+        slots.Where(slot => slot.State == CommitRecord.State.Whole).MaxBy(slot => slot.Commit!.Sequence);
+
     public void Dispose() => _record.Dispose();
 
     private long Offset(int slot) => _geometry.CommitSlotsOffsetBytes + (slot * _geometry.CommitSlotBytes);

@@ -14,9 +14,7 @@ public sealed partial class StateStore
         }
 
         CommitSlots.Content[] slots = [_slots.Read(0), _slots.Read(1)];
-        CommitSlots.Content? newest = slots
-            .Where(slot => slot.State == CommitRecord.State.Whole)
-            .MaxBy(slot => slot.Commit!.Sequence);
+        CommitSlots.Content? newest = CommitSlots.Newest(slots);
         for (int slot = 0; slot < slots.Length; slot++)
         {
             if (slots[slot].State == CommitRecord.State.Damaged)

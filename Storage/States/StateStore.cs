@@ -52,6 +52,12 @@ public sealed partial class StateStore : IDisposable
     /// <summary>The device; the store's own. For its path and its traffic.</summary>
     public IBlockDevice Device { get; }
 
+    /// <summary>Its name, in its first block and every record.</summary>
+    internal UInt128 StoreId => _format.Preamble.StoreId;
+
+    /// <summary>Called once, when the first commit is durable and before that is told; a part of the commit. Null: nothing.</summary>
+    internal Action? AfterFirstCommit { get; set; }
+
     /// <summary>Size of the requests into which transfers are cut.</summary>
     internal int BlockBytes { get; }
 
@@ -67,15 +73,7 @@ public sealed partial class StateStore : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(description);
-        try
-        {
-            return new StateStore(device, StoreFormat.WriteNew(device, description), options ?? new StoreOptions());
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
+        return Create(device, description, options ?? new StoreOptions(), StoreFormat.NewId());
     }
 
     /// <summary>Opens a store at its last commit.</summary>
@@ -169,6 +167,10 @@ public sealed partial class StateStore : IDisposable
             Device.Flush();
             _slots.Write(commit, isInPlace: false, _working);
             Device.Flush();
+            if (LastCommit is null)
+            {
+                AfterFirstCommit?.Invoke();
+            }
         }
         catch (Exception error)
         {
@@ -228,6 +230,20 @@ public sealed partial class StateStore : IDisposable
         Checksums.Dispose();
         Device.Dispose();
         _slots.Dispose();
+    }
+
+    /// <summary>Makes a store with a given name.</summary>
+    internal static StateStore Create(IBlockDevice device, StoreDescription description, StoreOptions options, UInt128 storeId)
+    {
+        try
+        {
+            return new StateStore(device, StoreFormat.WriteNew(device, description, storeId), options);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
     }
 
     /// <summary>A transfer's last event before it completes: what it did counts from here on.</summary>

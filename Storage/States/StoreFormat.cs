@@ -16,8 +16,16 @@ internal static unsafe class StoreFormat
     /// <param name="Damage">What was got round: a line for each damaged copy.</param>
     public sealed record Opened(StorePreamble Preamble, StoreGeometry Geometry, IReadOnlyList<string> Damage);
 
+    /// <summary>A new store's name.</summary>
+    public static UInt128 NewId()
+    {
+        UInt128 storeId = default;
+        RandomNumberGenerator.Fill(new Span<byte>(&storeId, sizeof(UInt128)));
+        return storeId;
+    }
+
     /// <summary>Writes both, and makes both commit slots empty. Nothing is flushed: the first commit does that.</summary>
-    public static Opened WriteNew(IBlockDevice device, StoreDescription description)
+    public static Opened WriteNew(IBlockDevice device, StoreDescription description, UInt128 storeId)
     {
         StoreGeometry geometry = StoreGeometry.Of(description);
         if (device.SizeBytes < geometry.SizeBytes)
@@ -29,8 +37,6 @@ internal static unsafe class StoreFormat
         }
 
         byte[] header = StoreHeader.Write(description);
-        UInt128 storeId = default;
-        RandomNumberGenerator.Fill(new Span<byte>(&storeId, sizeof(UInt128)));
         var preamble = new StorePreamble(storeId, header.Length, XxHash3.HashToUInt64(header), geometry.SizeBytes);
         WriteCopies(device, geometry, preamble, header);
         using var empty = new NativeBuffer(NativeBuffer.AlignmentBytes);

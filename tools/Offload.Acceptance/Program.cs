@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using Offload.Acceptance;
+using Offload.Acceptance.Fio;
 
 AcceptanceCheck[] checks =
 [
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
     new("crash", "offload train killed 30 times at random moments and resumed, against a run that nobody touched (two minutes)", CrashLaw.Run),
+    new("fio", "the file device against fio: rate and processor time, in turns (three minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
 ];
 
 string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));

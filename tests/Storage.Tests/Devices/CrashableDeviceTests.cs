@@ -1,3 +1,4 @@
+using FsCheck.Xunit;
 using Offload.Storage.Devices;
 
 namespace Offload.Storage.Tests.Devices;
@@ -146,6 +147,31 @@ public sealed class CrashableDeviceTests
         Assert.All(writes, write => Assert.Equal(1, write.NumCompletions));
         Assert.Equal(Enumerable.Range(0, NumSectors), order.Order());
         Array.ForEach(writes, write => write.Dispose());
+    }
+
+    [Property(MaxTest = 200)]
+    public void Crash_RandomHistory_EverySectorIsTheFlushedOneOrOneWrittenSince(int seed)
+    {
+        var random = new Random(seed);
+        using CrashableDevice device = Create();
+        List<byte>[] possible = [.. Enumerable.Range(0, NumSectors).Select(_ => new List<byte> { 0 })];
+        byte[] newest = new byte[NumSectors];
+        for (byte step = 1; step < 30; step++)
+        {
+            int first = random.Next(NumSectors);
+            int count = random.Next(1, NumSectors - first + 1);
+            Write(device, first * 512, count * 512, step);
+            newest.AsSpan(first, count).Fill(step);
+            Array.ForEach(possible[first..(first + count)], values => values.Add(step));
+            if (random.Next(6) == 0)
+            {
+                device.Flush();
+                possible = [.. newest.Select(value => new List<byte> { value })];
+            }
+
+            using MemoryDevice survivor = device.Crash(random);
+            Assert.All(possible.Index(), sector => Assert.Contains(byte.Parse(Digit(survivor, sector.Index)), sector.Item));
+        }
     }
 
     private static CrashableDevice Create() => new(new MemoryDevice(SizeBytes, path: "disk"));

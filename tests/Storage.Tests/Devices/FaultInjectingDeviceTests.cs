@@ -185,6 +185,23 @@ public sealed class FaultInjectingDeviceTests
         Assert.IsType<OperationCanceledException>(request.Error);
     }
 
+    [Fact]
+    public void Submit_NotHit_AllocatesNothing()
+    {
+        FaultPlan plan = new FaultPlan().At(1_000_000, Fault.Error(Eio)).AtRandom(1, 0, Fault.FlippedBit(0)).FullAfter(long.MaxValue);
+        using var device = new FaultInjectingDevice(new MemoryDevice(SizeBytes), plan);
+        using var transfer = new SequentialTransfer(device, 512, 2, clock: null);
+        transfer.Run(BlockOperation.Write, 0, 8);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int round = 0; round < 100; round++)
+        {
+            transfer.Run(BlockOperation.Write, 0, 8);
+            transfer.Run(BlockOperation.Read, 0, 8);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
     private static bool[] Hits(int seed)
     {
         using var device = new FaultInjectingDevice(new MemoryDevice(SizeBytes), new FaultPlan().AtRandom(seed, 0.05, Fault.Error(Eio)));

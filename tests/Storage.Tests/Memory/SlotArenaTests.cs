@@ -222,14 +222,27 @@ public sealed unsafe class SlotArenaTests
         arena.Return(slot);
     }
 
-    [Fact]
-    public void Constructor_Locked_IsSoOrSaysWhyNot()
+    [Theory]
+    [InlineData(4096)]
+    [InlineData(64 << 20)]
+    public void Constructor_Locked_IsSoOrSaysWhyNot(int slotBytes)
     {
-        using var small = new SlotArena(1, SlotBytes, "test slots", options: new SlotArenaOptions { IsLocked = true });
-        using var notAsked = new SlotArena(1, SlotBytes, "test slots");
+        // 8 MiB are what ordinary users may lock: the second is refused them, and is locked for root.
+        using var arena = new SlotArena(1, slotBytes, "test slots", options: new SlotArenaOptions { IsLocked = true });
+        Slot slot = arena.Rent(Stop);
+        slot.Bytes.Fill(1);
+        arena.Return(slot);
 
-        Assert.Equal(small.IsLocked, small.LockProblem is null);
-        Assert.Equal((false, null), (notAsked.IsLocked, notAsked.LockProblem));
+        Assert.Equal(arena.IsLocked, arena.LockProblem is null);
+        Assert.True(arena.IsLocked || arena.LockProblem!.StartsWith($"test slots: the system does not lock {slotBytes} bytes: ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Constructor_NotAskedToLock_IsNotLockedAndThatIsNoProblem()
+    {
+        using var arena = new SlotArena(1, SlotBytes, "test slots");
+
+        Assert.Equal((false, null), (arena.IsLocked, arena.LockProblem));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text;
 using Offload.Storage.States;
-using static Offload.Storage.Tests.States.StoreHarness;
+using Offload.Tests.Infrastructure.States;
+using static Offload.Tests.Infrastructure.States.StorePatterns;
 
 namespace Offload.Storage.Tests.States;
 
@@ -22,7 +23,7 @@ public sealed unsafe class StateStoreTests : IDisposable
         Assert.Equal("tiny", store.Description.Owner.GetProperty("model").GetString());
         Assert.Equal(Small().Units.Select(unit => unit.Name), store.Description.Units.Select(unit => unit.Name));
         Assert.Equal(Small().Units[1].Parts, store.Description.Units[1].Parts);
-        AssertHolds(store, _ => 1, immutableVersion: 1);
+        Assert.Null(FindDifference(store, _ => 1, _ => 1));
         Assert.True(store.Verify(null, TestContext.Current.CancellationToken).IsIntact);
     }
 
@@ -33,11 +34,11 @@ public sealed unsafe class StateStoreTests : IDisposable
         using (StateStore store = StateStore.Open(_device))
         {
             WriteAll(store, version: 2);
-            AssertHolds(store, _ => 2, immutableVersion: 1);
+            Assert.Null(FindDifference(store, _ => 2, _ => 1));
         }
 
         using StateStore again = StateStore.Open(_device);
-        AssertHolds(again, _ => 1, immutableVersion: 1);
+        Assert.Null(FindDifference(again, _ => 1, _ => 1));
     }
 
     [Fact]
@@ -57,7 +58,7 @@ public sealed unsafe class StateStoreTests : IDisposable
 
         using StateStore again = StateStore.Open(_device);
         Assert.Equal(14, again.LastCommit!.Step);
-        AssertHolds(again, tile => tile == changed ? 14 : 1, immutableVersion: 1);
+        Assert.Null(FindDifference(again, tile => tile == changed ? 14 : 1, _ => 1));
     }
 
     [Fact]
@@ -69,10 +70,10 @@ public sealed unsafe class StateStoreTests : IDisposable
 
         store.Rollback();
 
-        AssertHolds(store, _ => 1, immutableVersion: 1);
+        Assert.Null(FindDifference(store, _ => 1, _ => 1));
         Write(store, new TileId(1, 0), version: 3);
         store.Commit(11, []);
-        AssertHolds(store, tile => tile.Unit == 1 ? 3 : 1, immutableVersion: 1);
+        Assert.Null(FindDifference(store, tile => tile.Unit == 1 ? 3 : 1, _ => 1));
     }
 
     private void Make()

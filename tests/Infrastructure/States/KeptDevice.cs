@@ -1,9 +1,9 @@
 using Offload.Storage.Devices;
 
-namespace Offload.Storage.Tests.States;
+namespace Offload.Tests.Infrastructure.States;
 
 /// <summary>A device that outlives the stores opened on it, as a disk does.</summary>
-internal sealed class KeptDevice(IBlockDevice inner) : IBlockDevice
+public sealed class KeptDevice(IBlockDevice inner) : IBlockDevice
 {
     public IBlockDevice Inner => inner;
 

@@ -1,0 +1,38 @@
+using System.Globalization;
+using Offload.Storage.Devices;
+
+namespace Offload.Acceptance.Fio;
+
+/// <summary>What the comparison with fio runs, from the environment: OFFLOAD_FIO_FOLDER, _SIZE_MIB, _BLOCK_KIB, _DEPTH, _ROUNDS, _SECONDS.</summary>
+internal sealed record FioSettings
+{
+    private const string Prefix = "OFFLOAD_FIO_";
+
+    /// <summary>Where the file goes: on the drive to be measured.</summary>
+    public required string Folder { get; init; }
+
+    public required long SizeBytes { get; init; }
+
+    public required int BlockBytes { get; init; }
+
+    public required int QueueDepth { get; init; }
+
+    /// <summary>Each contestant runs once a round, in an order that rotates.</summary>
+    public required int NumRounds { get; init; }
+
+    /// <summary>Of one run.</summary>
+    public required int Seconds { get; init; }
+
+    public static FioSettings FromEnvironment() => new()
+    {
+        Folder = Environment.GetEnvironmentVariable(Prefix + "FOLDER") ?? Path.GetTempPath(),
+        SizeBytes = (long)Number("SIZE_MIB", 4096) << 20,
+        BlockBytes = Number("BLOCK_KIB", DirectFileDevice.PreferredBlockBytes >> 10) << 10,
+        QueueDepth = Number("DEPTH", DirectFileOptions.DefaultQueueDepth),
+        NumRounds = Number("ROUNDS", 5),
+        Seconds = Number("SECONDS", 4),
+    };
+
+    private static int Number(string name, int otherwise) =>
+        Environment.GetEnvironmentVariable(Prefix + name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+}
