@@ -1,7 +1,7 @@
 namespace Offload.Engine.States;
 
 /// <summary>States that a store keeps: there alone, or as a copy.</summary>
-internal interface IStoredStates : IDisposable
+internal interface IStoredStates
 {
     /// <summary>Makes memory agree with the store's last commit.</summary>
     /// <exception cref="Offload.Profiles.OffloadException">The store is damaged, or the device failed.</exception>

@@ -6,7 +6,7 @@ namespace Offload.Engine.States;
 /// <summary>States in memory and their copy in a store, which is brought up to date for each commit.</summary>
 /// <param name="states">The states; borrowed.</param>
 /// <param name="store">The store; borrowed, and disposed after this.</param>
-internal sealed unsafe class StoreCheckpoint(ResidentStates states, StateStore store) : IStoredStates
+internal sealed unsafe class StoreCheckpoint(ResidentStates states, StateStore store) : IStoredStates, IDisposable
 {
     private readonly TileRing _ring = new(store);
 

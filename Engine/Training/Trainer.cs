@@ -46,7 +46,8 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         (StateStore opened, RunProgress progress) = run.Before is null ? (run.Store.Create(run.Description), new RunProgress()) : run.Store.Open(run.Owner, run.Base.Layout);
         using StateStore store = opened;
         using ResidentModel model = CreateModel(run, store, threads);
-        using IStoredStates states = model.States as IStoredStates ?? new StoreCheckpoint((ResidentStates)model.States, store);
+        using StoreCheckpoint? checkpoint = model.States is ResidentStates resident ? new StoreCheckpoint(resident, store) : null;
+        IStoredStates states = checkpoint ?? (IStoredStates)model.States;
         string initialHash = run.Before?.InitialWeightsHash ?? LoadInitialWeights(model, run, cancellation);
         RunSettings settings = RunSetup.Settings(options, run.Numerics, data, run.Owner.Run, initialHash, run.Before);
         var loop = new TrainingLoop(options, settings, folder, model, states, store, data, observer, logger, time);
