@@ -86,7 +86,7 @@ internal static class FaultCheck
         {
             bool isNamed = error.Path.StartsWith(Path.Combine(folder, "nvme"), StringComparison.Ordinal)
                 && error.Message.Contains(text, StringComparison.Ordinal)
-                && (error.Operation.Contains("offset", StringComparison.Ordinal) || error.Operation.Contains("flush", StringComparison.Ordinal));
+                && (error.Message.Contains(" bytes at offset ", StringComparison.Ordinal) || error.Message.Contains("flush", StringComparison.Ordinal));
             if (!isNamed)
             {
                 return result with { Problem = $"the message does not say what happened where: {error.Message}" };

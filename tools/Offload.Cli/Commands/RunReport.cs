@@ -1,4 +1,3 @@
-using Offload.Engine.Optimizers;
 using Offload.Engine.Training;
 
 namespace Offload.Cli.Commands;
