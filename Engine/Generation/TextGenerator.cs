@@ -42,12 +42,13 @@ public sealed class TextGenerator : IDisposable
     /// <param name="folder">Hub folder, or the folder of a run: its last commit.</param>
     /// <param name="type">Element type of compute.</param>
     /// <param name="threads">Threads; null: the machine's cores.</param>
+    /// <param name="warn">Told, in one line, of damage that was got round; null: nobody.</param>
     /// <exception cref="OffloadException">The folder cannot be read.</exception>
-    public static TextGenerator Load(string folder, ComputeType type = ComputeType.BFloat16, int? threads = null)
+    public static TextGenerator Load(string folder, ComputeType type = ComputeType.BFloat16, int? threads = null, Action<string>? warn = null)
     {
         if (RunFolder.IsRun(folder))
         {
-            using RunWeights run = RunWeights.Open(folder, []);
+            using RunWeights run = RunWeights.Open(folder, [], warn ?? (_ => { }));
             return Create(run.Base.Folder, run.Base.Layout, type, threads, run.Masters.CopyTo);
         }
 

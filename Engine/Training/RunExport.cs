@@ -12,12 +12,14 @@ public static class RunExport
     /// <param name="outputFolder">Where to; an earlier export there is replaced.</param>
     /// <param name="type">Element type; null: the run's.</param>
     /// <param name="nvmeFolders">Where the run's store is now, if it has moved; usually empty.</param>
+    /// <param name="warn">Told, in one line, of damage that was got round.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <exception cref="UsageException">The folder is not a run's, or has no commit yet.</exception>
     /// <exception cref="OffloadException">The run is in use or damaged, or an I/O error.</exception>
-    public static ExportResult Write(string runFolder, string outputFolder, ComputeType? type, IReadOnlyList<string> nvmeFolders, CancellationToken cancellation)
+    public static ExportResult Write(
+        string runFolder, string outputFolder, ComputeType? type, IReadOnlyList<string> nvmeFolders, Action<string> warn, CancellationToken cancellation)
     {
-        using RunWeights run = RunWeights.Open(runFolder, nvmeFolders);
+        using RunWeights run = RunWeights.Open(runFolder, nvmeFolders, warn);
         ComputeType exported = type ?? run.Settings.Numerics.Type;
         ModelExport.Write(run.Masters, run.Base.Companions, outputFolder, exported, cancellation);
         return new ExportResult(

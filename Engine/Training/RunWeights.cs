@@ -35,14 +35,15 @@ internal sealed class RunWeights : IDisposable
     /// <summary>Opens them.</summary>
     /// <param name="runFolder">Folder of the run.</param>
     /// <param name="nvmeFolders">Where the store is now, if not where the run remembers it; usually empty.</param>
+    /// <param name="warn">Told, in one line, of damage that was got round: a last commit that is not whole, so that the one before it counts.</param>
     /// <exception cref="UsageException">The folder is not a run's, or nothing was committed yet.</exception>
     /// <exception cref="StorageException">Another process uses the store, or an I/O error.</exception>
     /// <exception cref="StoreMismatchException">The run is damaged.</exception>
-    public static RunWeights Open(string runFolder, IReadOnlyList<string> nvmeFolders)
+    public static RunWeights Open(string runFolder, IReadOnlyList<string> nvmeFolders, Action<string> warn)
     {
         using RunFolder folder = RunFolder.OpenForReading(runFolder);
         RunSettings settings = folder.ReadSettings() ?? throw new UsageException($"{runFolder}: expected the folder of a run, found no run.json", "give the --output of offload train");
-        RunStore store = RunStore.Find(folder, nvmeFolders, new StoreFilesOptions());
+        RunStore store = RunStore.Find(folder, nvmeFolders, new StoreFilesOptions { Store = new StoreOptions { Warn = warn } });
         store.RequireThere();
         if (store.State != StoreFilesState.Committed)
         {

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Offload.Tests.Infrastructure;
 
@@ -98,22 +96,12 @@ public sealed class NvmeTests : IDisposable
         string mount = Directory.CreateDirectory(_folder["disk"]).FullName;
         string args = string.Join(' ', _folder.Args("--from-scratch", "--nvme", $"{mount}/nvme").Select(arg => $"'{arg}'"));
         string script = $"mount -t tmpfs -o size=64k tmpfs '{mount}' || exit 99\n\"$0\" {args}\ncode=$?\nls -A '{mount}'\nexit $code";
-        var start = new ProcessStartInfo("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", script, Path.Combine(AppContext.BaseDirectory, "offload")])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        using Process process = Process.Start(start)!;
-        Task<string> reading = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        string error = reading.GetAwaiter().GetResult();
-        Assert.SkipUnless(process.ExitCode is 0 or 1 or 134 && !error.Contains("unshare", StringComparison.Ordinal), "this system does not let users mount a file system of their own");
+        CliRun run = ShellRun.Run("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, ShellRun.Offload);
+        Assert.SkipUnless(run.ExitCode is 0 or 1 or 134 && !run.Error.Contains("unshare", StringComparison.Ordinal), "this system does not let users mount a file system of their own");
 
-        Assert.Equal(1, process.ExitCode);
-        Assert.Matches(@"error: .*/nvme: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", error);
-        Assert.Equal("", output);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Matches(@"error: .*/nvme: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", run.Error);
+        Assert.Equal("", run.Output);
         Assert.False(Directory.Exists(_folder.Output));
     }
 

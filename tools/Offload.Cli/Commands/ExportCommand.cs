@@ -28,7 +28,7 @@ internal static class ExportCommand
         string run = context.Get(RunArgument)!;
         string output = context.Get(CommonOptions.Output) ?? throw new UsageException("--output is missing: expected a folder for the model");
         ComputeType? type = context.Get(Dtype) is { } name ? Enum.Parse<ComputeType>(name, ignoreCase: true) : null;
-        ExportResult result = RunExport.Write(run, output, type, context.Get(CommonOptions.Nvme)!, context.Cancellation);
+        ExportResult result = RunExport.Write(run, output, type, context.Get(CommonOptions.Nvme)!, text => context.Error.WriteLine($"warning: {text}"), context.Cancellation);
         if (context.Json)
         {
             context.WriteJson(result);

@@ -45,7 +45,11 @@ internal static class GenerateCommand
         };
         TrainingArguments.RequireCpu(context);
         context.LoadTorch();
-        using TextGenerator generator = TextGenerator.Load(model, TrainingArguments.ReadType(context) ?? ComputeType.BFloat16, TrainingArguments.ToInt(context, CommonOptions.Threads));
+        using TextGenerator generator = TextGenerator.Load(
+            model,
+            TrainingArguments.ReadType(context) ?? ComputeType.BFloat16,
+            TrainingArguments.ToInt(context, CommonOptions.Threads),
+            text => context.Error.WriteLine($"warning: {text}"));
         string text = generator.Generate(prompt, options, context.Cancellation);
         if (context.Json)
         {
