@@ -22,26 +22,27 @@ internal static unsafe class FolderSpeeds
     /// <param name="folders">The folders; a file is made in each for the moment.</param>
     /// <param name="storeBytes">Size of the store.</param>
     /// <param name="options">How to open files.</param>
-    public static IReadOnlyList<int> Widths(IReadOnlyList<string> folders, long storeBytes, StoreFilesOptions options)
+    /// <param name="probeBytes">Written to each; a multiple of 1 MiB.</param>
+    public static IReadOnlyList<int> Widths(IReadOnlyList<string> folders, long storeBytes, StoreFilesOptions options, long probeBytes = ProbeBytes)
     {
-        if (folders.Count == 1 || storeBytes < MinProbesPerStore * ProbeBytes * folders.Count)
+        if (folders.Count == 1 || storeBytes < MinProbesPerStore * probeBytes * folders.Count)
         {
             return [.. folders.Select(_ => EqualBytes)];
         }
 
-        return StripeWidths.FromSpeeds([.. folders.Select(folder => WriteGBPerSecond(folder, options))]);
+        return StripeWidths.FromSpeeds([.. folders.Select(folder => WriteGBPerSecond(folder, probeBytes, options))]);
     }
 
-    private static double WriteGBPerSecond(string folder, StoreFilesOptions options)
+    private static double WriteGBPerSecond(string folder, long probeBytes, StoreFilesOptions options)
     {
         string path = Path.Join(folder, ProbeName);
         File.Delete(path);
-        PreallocatedFile.Create(path, ProbeBytes);
+        PreallocatedFile.Create(path, probeBytes);
         try
         {
             using DirectFileDevice device = DirectFileDevice.Open(path, new DirectFileOptions { Engine = options.Engine, QueueDepth = options.QueueDepth });
             using var buffer = new NativeBuffer(BlockBytes);
-            var requests = new ProbeRequest[ProbeBytes / BlockBytes];
+            var requests = new ProbeRequest[probeBytes / BlockBytes];
             using var left = new CountdownEvent(requests.Length);
             long start = Stopwatch.GetTimestamp();
             for (int index = 0; index < requests.Length; index++)
@@ -55,7 +56,7 @@ internal static unsafe class FolderSpeeds
             device.Flush();
             return Array.Find(requests, request => request.Error is not null)?.Error is { } error
                 ? throw error
-                : ProbeBytes / Stopwatch.GetElapsedTime(start).TotalSeconds * 1e-9;
+                : probeBytes / Stopwatch.GetElapsedTime(start).TotalSeconds * 1e-9;
         }
         finally
         {

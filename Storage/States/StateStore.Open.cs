@@ -5,6 +5,15 @@ public sealed partial class StateStore
     /// <summary>Damage found at open that did no harm.</summary>
     private readonly List<string> _notes = [];
 
+    /// <summary>Repairs, and tells if a step was given up.</summary>
+    internal void FallBackAtOpen(StoreOptions options)
+    {
+        if (Fallback() is { Lost: { } lost } report)
+        {
+            Note(options, $"{Device.Path}: step {lost.Step} was damaged and given up; the store is back at step {report.Current.Step}");
+        }
+    }
+
     /// <summary>Finds the newest whole record.</summary>
     private void ReadCommits(StoreOptions options)
     {
@@ -42,9 +51,9 @@ public sealed partial class StateStore
         // The record may be one of a process that was killed before its last flush: were it lost in a later power cut, after its predecessor's
         // tiles have been overwritten, nothing whole would be left.
         Device.Flush();
-        if (options.FallBack && Fallback() is { Lost: { } lost } report)
+        if (options.FallBack)
         {
-            Note(options, $"{Device.Path}: step {lost.Step} was damaged and given up; the store is back at step {report.Current.Step}");
+            FallBackAtOpen(options);
         }
     }
 

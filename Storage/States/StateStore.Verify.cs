@@ -19,7 +19,7 @@ public sealed partial class StateStore
     }
 
     /// <summary>
-    /// Repairs what can be: writes a damaged copy of the description anew and, if the last commit is damaged and the one before is still whole
+    /// Repairs what can be: writes damaged copies of the description, and of files' labels, anew and, if the last commit is damaged and the one before is still whole
     /// (nothing was written since the last one), goes back to that. Reads everything. No transfer may be in flight.
     /// </summary>
     /// <param name="cancellationToken">Stops the check; nothing is changed.</param>
@@ -45,9 +45,11 @@ public sealed partial class StateStore
             GoBack(found, cancellationToken);
         }
 
+        IReadOnlyList<string> mended;
         try
         {
             StoreFormat.Mend(Device, _format);
+            mended = [.. _format.Damage, .. MendFiles?.Invoke() ?? []];
             Device.Flush();
         }
         catch (Exception error)
@@ -56,7 +58,7 @@ public sealed partial class StateStore
             throw;
         }
 
-        return new FallbackReport(found, LastCommit!, lost, _format.Damage);
+        return new FallbackReport(found, LastCommit!, lost, mended);
     }
 
     private VerifyReport Verify(StoreCommit commit, TileTable table, Action<long>? progress, CancellationToken cancellationToken)

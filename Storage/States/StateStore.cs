@@ -1,4 +1,5 @@
 using Offload.Storage.Devices;
+using Offload.Storage.Memory;
 
 namespace Offload.Storage.States;
 
@@ -28,6 +29,11 @@ public sealed partial class StateStore : IDisposable
 
     private StateStore(IBlockDevice device, StoreFormat.Opened format, StoreOptions options)
     {
+        if (options.BlockBytes <= 0 || options.BlockBytes % NativeBuffer.AlignmentBytes != 0)
+        {
+            throw new ArgumentException($"block size: expected a multiple of {NativeBuffer.AlignmentBytes}, found {options.BlockBytes}", nameof(options));
+        }
+
         Device = device;
         _format = format;
         Geometry = format.Geometry;
@@ -57,6 +63,9 @@ public sealed partial class StateStore : IDisposable
 
     /// <summary>Called once, when the first commit is durable and before that is told; a part of the commit. Null: nothing.</summary>
     internal Action? AfterFirstCommit { get; set; }
+
+    /// <summary>Writes damaged labels of the store's files anew, and names them; a part of a repair. Null: there are none.</summary>
+    internal Func<IReadOnlyList<string>>? MendFiles { get; set; }
 
     /// <summary>Size of the requests into which transfers are cut.</summary>
     internal int BlockBytes { get; }

@@ -103,12 +103,8 @@ public static class StoreFiles
             options.Store.Warn?.Invoke(note);
         }
 
-        if (options.Store.FallBack)
-        {
-            members.Mend();
-        }
-
-        StateStore store = StateStore.Open(members.ToDevice(), options.Store);
+        StateStore store = StateStore.Open(members.ToDevice(), options.Store with { FallBack = false });
+        store.MendFiles = members.Mend;
         try
         {
             if (store.StoreId != members.StoreId)
@@ -123,6 +119,11 @@ public static class StoreFiles
 
             // A crash between the first commit and the renaming of all files.
             members.Rename(PartSuffix);
+            if (options.Store.FallBack)
+            {
+                store.FallBackAtOpen(options.Store);
+            }
+
             return store;
         }
         catch

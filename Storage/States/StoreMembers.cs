@@ -82,13 +82,16 @@ internal sealed unsafe class StoreMembers : IDisposable
         return device;
     }
 
-    /// <summary>Writes damaged labels anew.</summary>
-    public void Mend()
+    /// <summary>Writes damaged labels anew, without a flush.</summary>
+    /// <returns>Which ones, in lines.</returns>
+    public IReadOnlyList<string> Mend()
     {
         foreach (Member member in _members.Where(member => member.DamagedCopy >= 0))
         {
             member.WriteLabel();
         }
+
+        return Notes;
     }
 
     /// <summary>Gives every file its final name, where it has not got it, durably.</summary>

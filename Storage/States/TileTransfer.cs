@@ -170,6 +170,7 @@ public sealed unsafe class TileTransfer
         lock (_gate)
         {
             _stage = Stage.Prepared;
+            _isCancelled = false;
         }
     }
 

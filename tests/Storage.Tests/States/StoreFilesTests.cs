@@ -1,6 +1,5 @@
 using Offload.Storage.Devices;
 using Offload.Storage.States;
-using Offload.Tests.Infrastructure.States;
 using static Offload.Tests.Infrastructure.States.StorePatterns;
 
 namespace Offload.Storage.Tests.States;
@@ -112,6 +111,20 @@ public sealed class StoreFilesTests : IDisposable
     }
 
     [Fact]
+    public void Fallback_OneLabelDamaged_SaysThatItWasMended()
+    {
+        Make([_folder.Path], options: null);
+        ChangeLabels(copy => copy[100]++, copies: 1);
+
+        using StateStore store = StoreFiles.Open([_folder.Path]);
+        FallbackReport report = store.Fallback(TestContext.Current.CancellationToken);
+
+        Assert.Contains("copy 0 of the file's label is damaged", Assert.Single(report.Mended), StringComparison.Ordinal);
+        Assert.Null(report.Lost);
+        Assert.True(report.Found.IsIntact);
+    }
+
+    [Fact]
     public void Open_Truncated_IsRefused()
     {
         Make([_folder.Path], options: null);
@@ -183,7 +196,7 @@ public sealed class StoreFilesTests : IDisposable
         Assert.Equal([1 << 20, 1 << 20], widths);
         Directory.CreateDirectory(_folder["a"]);
 
-        widths = FolderSpeeds.Widths([_folder.Path, _folder["a"]], storeBytes: 1L << 40, new StoreFilesOptions());
+        widths = FolderSpeeds.Widths([_folder.Path, _folder["a"]], storeBytes: 1L << 40, new StoreFilesOptions(), probeBytes: 4 << 20);
 
         Assert.All(widths, width => Assert.True(width > 0 && width % 4096 == 0));
         Assert.Equal(["a"], _folder.Names);
