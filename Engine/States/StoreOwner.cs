@@ -28,7 +28,7 @@ internal sealed record StoreOwner(string ModelType, long Parameters, string Layo
     /// <param name="generations">2, or 1.</param>
     public StoreDescription Describe(ModelLayout layout, long tileParameters, int generations) => new()
     {
-        Units = [.. layout.Units.Select(unit => new StateUnit(unit.Name, unit.Count, AdamWParts.All))],
+        Units = [.. Stored(layout).Select(unit => new StateUnit(unit.Name, unit.Count, AdamWParts.All))],
         TileParameters = tileParameters,
         Generations = generations,
         Owner = JsonSerializer.SerializeToElement(this, Options),
@@ -67,7 +67,7 @@ internal sealed record StoreOwner(string ModelType, long Parameters, string Layo
         }
 
         // With layout and all else equal this can only be a store that was put together by hand.
-        if (!found.Units.Select(unit => (unit.Name, unit.NumParameters)).SequenceEqual(layout.Units.Select(unit => (unit.Name, unit.Count)))
+        if (!found.Units.Select(unit => (unit.Name, unit.NumParameters)).SequenceEqual(Stored(layout).Select(unit => (unit.Name, unit.Count)))
             || found.Units.Any(unit => !unit.Parts.SequenceEqual(AdamWParts.All)))
         {
             throw new StoreMismatchException(path, "expected the exact states of AdamW for each unit of the model, found others", "use the version of offload that wrote it");
@@ -76,6 +76,9 @@ internal sealed record StoreOwner(string ModelType, long Parameters, string Layo
         StoreMismatchException Mismatch(string what, string expected, string actual) =>
             new(path, $"a store of another {what}: expected {expected}, found {actual}", "give the folders of the run's own store");
     }
+
+    /// <summary>Units that have parameters: all, but for the head of a model that ties its matrix and has no last norm, which comes last.</summary>
+    private static IEnumerable<UnitLayout> Stored(ModelLayout layout) => layout.Units.Where(unit => unit.Count > 0);
 
     private static string HashOf(ModelLayout layout)
     {

@@ -41,6 +41,11 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
     /// <inheritdoc/>
     public void Update(UnitTensors unit, in UpdateStep step)
     {
+        if (unit.Layout.Count == 0)
+        {
+            return;
+        }
+
         _unit = unit;
         _step = step;
         _ring.Update(unit.Layout.Index, this);

@@ -50,7 +50,7 @@ public sealed class ExportTests : IDisposable
 
         Assert.Equal(1, refused.ExitCode);
         Assert.Equal(
-            $"error: {_folder.Model}: cannot replace the folder: it holds something that this program did not export\nhint: give a new or empty folder\n", refused.Error);
+            $"error: {_folder.Model}: cannot replace the folder: it holds something that this program did not export\nhint: give a new or empty folder\n", refused.Failure);
     }
 
     [Theory]
@@ -74,7 +74,7 @@ public sealed class ExportTests : IDisposable
         Assert.SkipUnless(run.ExitCode is 0 or 1 or 134 && !run.Error.Contains("unshare", StringComparison.Ordinal), "this system does not let users mount a file system of their own");
 
         Assert.Equal(1, run.ExitCode);
-        Assert.Matches(@"^error: .*/out.*: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", run.Error);
+        Assert.Matches(@"^error: .*/out.*: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", run.Failure);
         Assert.Equal("", run.Output);
         AssertRunIsIntact();
     }
@@ -88,7 +88,7 @@ public sealed class ExportTests : IDisposable
         CliRun run = ShellRun.Run("sh", "-c", script, ShellRun.Offload);
 
         Assert.Equal(1, run.ExitCode);
-        Assert.Matches(@"^error: [^\n]*/\.out\.[^\n]*: cannot write \d+ bytes at offset \d+: EFBIG[^\n]*\n$", run.Error);
+        Assert.Matches(@"^error: [^\n]*/\.out\.[^\n]*: cannot write \d+ bytes at offset \d+: EFBIG[^\n]*\n$", run.Failure);
         Assert.Empty(Directory.GetFileSystemEntries(_folder["limited"]));
         AssertRunIsIntact();
     }

@@ -47,7 +47,7 @@ public sealed class NvmeTests : IDisposable
         CliRun second = _folder.Train("--from-scratch", "--output", _folder["second"], "--nvme", _folder["nvme"]);
 
         Assert.Equal(1, exported.ExitCode);
-        Assert.Matches(@"^error: .*states\.offload.*: cannot [^\n]* another process [^\n]*\nhint: [^\n]+\n$", exported.Error);
+        Assert.Matches(@"^error: .*states\.offload.*: cannot [^\n]* another process [^\n]*\nhint: [^\n]+\n$", exported.Failure);
         Assert.False(Directory.Exists(_folder["out"]));
         Assert.Equal(0, inspected.ExitCode);
         Assert.True(inspected.LastJson.GetProperty("step").GetInt64() >= 0);
