@@ -1,4 +1,5 @@
 using Offload.Engine.Compute;
+using Offload.Engine.Interop;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
@@ -123,7 +124,7 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
 
         if (_tiedHeadSumTensor is not null)
         {
-            sums.Embedding.Tokens.add_(_tiedHeadSumTensor);
+            sums.Embedding.Tokens.add_(_tiedHeadSumTensor, Scalars.One);
         }
 
         double sumOfSquares = 0;

@@ -74,7 +74,13 @@ internal sealed record RunPreflight
         DescribeEndurance(options, store, geometry, logger);
         return new RunPreflight
         {
-            Before = before, Base = model, Tokenizer = tokenizer, Numerics = numerics, Store = store, Description = description, Owner = owner,
+            Before = before,
+            Base = model,
+            Tokenizer = tokenizer,
+            Numerics = numerics,
+            Store = store,
+            Description = description,
+            Owner = owner,
         };
     }
 
