@@ -1,3 +1,5 @@
+using Offload.Storage.Memory;
+
 namespace Offload.Storage.Devices;
 
 /// <summary>
@@ -6,8 +8,13 @@ namespace Offload.Storage.Devices;
 /// </summary>
 public sealed class DirectFileDevice : IBlockDevice
 {
-    /// <summary>Size of requests into which long transfers are best cut. MEASURE</summary>
-    public const int PreferredBlockBytes = 1 << 20;
+    /// <summary>
+    /// Size of requests into which long transfers are best cut. Processor seconds a GB by io_uring, reading: 0.14 with 256 KiB, 0.10 with 1 MiB,
+    /// 0.05 with 4 MiB and with 8 MiB; by threads 0.14, 0.10, 0.05 with 256 KiB, 1 MiB, 4 MiB. The rate is the same from 1 MiB on (a virtual
+    /// drive that takes 1280 KiB at a time; the kernel splits what is longer). Smaller than 8 MiB, since an urgent request waits for those that
+    /// have begun.
+    /// </summary>
+    public const int PreferredBlockBytes = 4 << 20;
 
     private readonly DirectFile _file;
     private readonly TransferEngine _engine;
@@ -88,6 +95,15 @@ public sealed class DirectFileDevice : IBlockDevice
 
         _engine.Submit(request);
     }
+
+    /// <summary>
+    /// Has the kernel pin a buffer once, instead of at every transfer to or from it: less processor time, above all for reads. Everything works
+    /// the same without. One buffer a device: an arena of slots.
+    /// </summary>
+    /// <param name="buffer">Must not be disposed before the device: the kernel would go on using its pages under whatever takes the addresses.</param>
+    /// <returns>False: transfers are not by io_uring, the limit on locked memory is too low (8 MiB for ordinary users), or there is one already.</returns>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public bool TryRegisterBuffer(NativeBuffer buffer) => _engine.TryRegister(buffer);
 
     /// <summary>fdatasync. Once it has failed it fails for good: the system reports lost writes only once. Blocks.</summary>
     /// <exception cref="StorageException">It failed, or failed before.</exception>

@@ -1,4 +1,5 @@
 using Offload.Storage.Interop;
+using Offload.Storage.Memory;
 
 namespace Offload.Storage.Devices;
 
@@ -15,6 +16,9 @@ internal sealed unsafe class RingEngine : TransferEngine
     private const ulong StopMark = ulong.MaxValue;
     private const int NoSlot = -1;
 
+    // The kernel registers at most 1 GiB in a piece.
+    private const int PieceBits = 30;
+
     private readonly object _gate = new();
     private readonly DirectFile _file;
     private readonly IoUring _ring;
@@ -22,6 +26,8 @@ internal sealed unsafe class RingEngine : TransferEngine
     private readonly RequestQueue _waiting = new();
     private readonly Slot[] _slots;
     private readonly Finished[] _finished;
+    private byte* _registered;
+    private long _registeredBytes;
     private int _freeSlot;
     private int _numInFlight;
     private int _numOutstanding;
@@ -60,6 +66,22 @@ internal sealed unsafe class RingEngine : TransferEngine
         }
 
         CompleteRefused(refused, error);
+    }
+
+    public override bool TryRegister(NativeBuffer buffer)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isClosing, typeof(DirectFileDevice));
+            if (_registered is not null || buffer.SizeBytes == 0 || _ring.Register((byte*)buffer.Address, buffer.SizeBytes, 1L << PieceBits) != 0)
+            {
+                return false;
+            }
+
+            _registered = (byte*)buffer.Address;
+            _registeredBytes = buffer.SizeBytes;
+            return true;
+        }
     }
 
     public override void Dispose()
@@ -192,13 +214,26 @@ internal sealed unsafe class RingEngine : TransferEngine
     {
         ref Slot slot = ref _slots[index];
         BlockRequest request = slot.Request!;
-        _ring.Push(
-            request.Operation == BlockOperation.Read ? IoUringOperation.Read : IoUringOperation.Write,
-            _file.Descriptor,
-            request.OffsetBytes + slot.Progress.DoneBytes,
-            request.Address + slot.Progress.DoneBytes,
-            request.SizeBytes - slot.Progress.DoneBytes,
-            (ulong)index);
+        bool isRead = request.Operation == BlockOperation.Read;
+        long offsetBytes = request.OffsetBytes + slot.Progress.DoneBytes;
+        byte* address = request.Address + slot.Progress.DoneBytes;
+        int restBytes = request.SizeBytes - slot.Progress.DoneBytes;
+        if (IsRegistered(address, restBytes, out int piece))
+        {
+            _ring.Push(isRead ? IoUringOperation.ReadFixed : IoUringOperation.WriteFixed, _file.Descriptor, offsetBytes, address, restBytes, (ulong)index, piece);
+        }
+        else
+        {
+            _ring.Push(isRead ? IoUringOperation.Read : IoUringOperation.Write, _file.Descriptor, offsetBytes, address, restBytes, (ulong)index);
+        }
+    }
+
+    private bool IsRegistered(byte* address, int sizeBytes, out int piece)
+    {
+        long start = address - _registered;
+        long end = start + sizeBytes;
+        piece = (int)(start >> PieceBits);
+        return _registered is not null && start >= 0 && end <= _registeredBytes && piece == (int)((end - 1) >> PieceBits);
     }
 
     private void FreeLocked(int index)

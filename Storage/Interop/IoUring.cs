@@ -15,6 +15,8 @@ internal sealed unsafe partial class IoUring : IDisposable
 {
     private const long SetupCall = 425;
     private const long EnterCall = 426;
+    private const long RegisterCall = 427;
+    private const int RegisterBuffers = 0;
     private const int ParametersWords = 30;
     private const int EntryBytes = 64;
     private const int CompletionBytes = 16;
@@ -127,7 +129,8 @@ internal sealed unsafe partial class IoUring : IDisposable
     /// <param name="address">First byte in memory.</param>
     /// <param name="sizeBytes">Size.</param>
     /// <param name="userData">Comes back with the completion.</param>
-    internal void Push(IoUringOperation operation, int file, long offsetBytes, void* address, int sizeBytes, ulong userData)
+    /// <param name="bufferIndex">Of ReadFixed and WriteFixed: the registered piece that the memory lies in.</param>
+    internal void Push(IoUringOperation operation, int file, long offsetBytes, void* address, int sizeBytes, ulong userData, int bufferIndex = 0)
     {
         // struct io_uring_sqe: opcode (1), flags (1), ioprio (2), fd (4), offset (8), address (8), length (4), flags (4), user data (8), buffer index (2), ...
         byte* entry = _entries + ((_tail & _submissionMask) * EntryBytes);
@@ -138,6 +141,7 @@ internal sealed unsafe partial class IoUring : IDisposable
         *(ulong*)(entry + 16) = (ulong)address;
         *(int*)(entry + 24) = sizeBytes;
         *(ulong*)(entry + 32) = userData;
+        *(ushort*)(entry + 40) = (ushort)bufferIndex;
         _tail++;
     }
 
@@ -203,6 +207,25 @@ internal sealed unsafe partial class IoUring : IDisposable
         _head++;
         Volatile.Write(ref *_completionHead, _head);
         return true;
+    }
+
+    /// <summary>Pins memory in pieces, each but the last of the given size; once. Returns 0 or an errno: ENOMEM above the limit on locked memory.</summary>
+    internal int Register(byte* address, long sizeBytes, long pieceBytes)
+    {
+        int numPieces = checked((int)((sizeBytes + pieceBytes - 1) / pieceBytes));
+
+        // struct iovec: address, size.
+        nuint[] pieces = new nuint[2 * numPieces];
+        for (int i = 0; i < numPieces; i++)
+        {
+            pieces[2 * i] = (nuint)address + ((nuint)i * (nuint)pieceBytes);
+            pieces[(2 * i) + 1] = (nuint)Math.Min(pieceBytes, sizeBytes - (i * pieceBytes));
+        }
+
+        fixed (nuint* vectors = pieces)
+        {
+            return SystemCall(RegisterCall, _descriptor, RegisterBuffers, (nint)vectors, numPieces, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+        }
     }
 
     /// <summary>Blocks until there is a completion, or a signal came. Returns 0 or an errno.</summary>

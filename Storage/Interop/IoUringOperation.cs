@@ -4,6 +4,8 @@ namespace Offload.Storage.Interop;
 internal enum IoUringOperation : byte
 {
     Nop = 0,
+    ReadFixed = 4,
+    WriteFixed = 5,
     Read = 22,
     Write = 23,
 }

@@ -65,7 +65,7 @@ public sealed partial class StateStore
     {
         List<TileDamage> damage = [];
         long bytesRead = 0;
-        using (var reader = new TileReader(this, Geometry.Tiles().Select(tile => new TileRead(tile, PartSet.All)), VerifyLookahead, table))
+        using (var reader = new TileReader(this, Geometry.Tiles().Select(tile => new TileRead(tile, PartSet.All)), VerifyLookahead, limit: null, table))
         {
             bool isMore = true;
             while (isMore)

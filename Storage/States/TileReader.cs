@@ -11,33 +11,41 @@ public sealed unsafe class TileReader : IDisposable
 {
     private readonly StateStore _store;
     private readonly IEnumerator<TileRead> _tiles;
-    private readonly Slot[] _slots;
-    private int _current = -1; // The slot that the caller uses.
-    private int _oldest; // The slot whose transfer was started first.
+    private readonly SlotArena _arena;
+    private readonly Place[] _places;
+    private int _current = -1; // The place that the caller uses.
+    private int _oldest; // The place whose transfer was started first.
     private int _numStarted;
+    private bool _isDisposed;
 
     /// <param name="store">Where from; not disposed.</param>
     /// <param name="tiles">What to read, in order; drawn from as reading goes on.</param>
-    /// <param name="lookahead">Tiles that are read ahead of the current one, each with memory of the store's largest tile; at least 1.</param>
-    public TileReader(StateStore store, IEnumerable<TileRead> tiles, int lookahead = 2)
-        : this(store, tiles, lookahead, table: null)
+    /// <param name="lookahead">
+    /// Tiles that are read ahead of the current one, each with memory of the store's largest tile. At least 1; 2 for the device's full speed, which
+    /// then reads one while another one's checksums are computed.
+    /// </param>
+    /// <param name="limit">What the memory is reserved from; null: unlimited.</param>
+    /// <exception cref="MemoryLimitException">The limit, or the system, has no such room.</exception>
+    public TileReader(StateStore store, IEnumerable<TileRead> tiles, int lookahead = 2, MemoryLimit? limit = null)
+        : this(store, tiles, lookahead, limit, table: null)
     {
     }
 
-    internal TileReader(StateStore store, IEnumerable<TileRead> tiles, int lookahead, TileTable? table)
+    internal TileReader(StateStore store, IEnumerable<TileRead> tiles, int lookahead, MemoryLimit? limit, TileTable? table)
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(tiles);
         ArgumentOutOfRangeException.ThrowIfLessThan(lookahead, 1);
         _store = store;
-        _tiles = tiles.GetEnumerator();
-        _slots = new Slot[lookahead + 1];
-        for (int index = 0; index < _slots.Length; index++)
+        Table = table;
+        _arena = new SlotArena(lookahead + 1, store.Geometry.MaxTileBytes, "tiles read ahead", limit);
+        _places = new Place[lookahead + 1];
+        for (int index = 0; index < _places.Length; index++)
         {
-            _slots[index] = new Slot(new TileTransfer(store), new NativeBuffer(store.Geometry.MaxTileBytes));
+            _places[index] = new Place(new TileTransfer(store), _arena.Rent());
         }
 
-        Table = table;
+        _tiles = tiles.GetEnumerator();
     }
 
     /// <summary>The current tile.</summary>
@@ -47,7 +55,7 @@ public sealed unsafe class TileReader : IDisposable
     public TileShape Shape => _store.Geometry.Tile(Tile);
 
     /// <summary>The current tile's memory: of the reader, and overwritten by the next <see cref="MoveNext"/>. Parts that were not asked for are undefined.</summary>
-    public byte* Address => (byte*)Current.Buffer.Address;
+    public byte* Address => Current.Memory.Address;
 
     /// <summary>Whether there is a current tile; after an error, the one that it is about.</summary>
     internal bool HasTile => _current >= 0;
@@ -57,7 +65,7 @@ public sealed unsafe class TileReader : IDisposable
 
     private TileTable? Table { get; }
 
-    private Slot Current => _current >= 0 ? _slots[_current] : throw new InvalidOperationException("there is no current tile");
+    private Place Current => _current >= 0 ? _places[_current] : throw new InvalidOperationException("there is no current tile");
 
     /// <summary>Makes the next tile the current one; blocks until it is there. After an error of one tile the next call goes on behind it.</summary>
     /// <param name="cancellationToken">Cancels the read.</param>
@@ -67,13 +75,14 @@ public sealed unsafe class TileReader : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public bool MoveNext(CancellationToken cancellationToken = default)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         cancellationToken.ThrowIfCancellationRequested();
         _current = -1;
-        while (_numStarted < _slots.Length && _tiles.MoveNext())
+        while (_numStarted < _places.Length && _tiles.MoveNext())
         {
-            Slot slot = _slots[(_oldest + _numStarted) % _slots.Length];
-            slot.Transfer.PrepareRead(_tiles.Current.Tile, _tiles.Current.Parts, (byte*)slot.Buffer.Address, IoPriority.Normal, Table);
-            _store.Start(slot.Transfer);
+            Place place = _places[(_oldest + _numStarted) % _places.Length];
+            place.Transfer.PrepareRead(_tiles.Current.Tile, _tiles.Current.Parts, place.Memory.Address, IoPriority.Normal, Table);
+            _store.Start(place.Transfer);
             _numStarted++;
         }
 
@@ -83,33 +92,34 @@ public sealed unsafe class TileReader : IDisposable
         }
 
         _current = _oldest;
-        _oldest = (_oldest + 1) % _slots.Length;
+        _oldest = (_oldest + 1) % _places.Length;
         _numStarted--;
-        _slots[_current].Transfer.Wait(cancellationToken);
+        _places[_current].Transfer.Wait(cancellationToken);
         return true;
     }
 
-    /// <summary>Cancels what is in flight, waits for it and frees the memory.</summary>
+    /// <summary>Cancels what is in flight, waits for it and frees the memory; idempotent.</summary>
     public void Dispose()
     {
         for (int index = 0; index < _numStarted; index++)
         {
-            _slots[(_oldest + index) % _slots.Length].Transfer.Cancel();
+            _places[(_oldest + index) % _places.Length].Transfer.Cancel();
         }
 
         for (; _numStarted > 0; _numStarted--)
         {
-            _slots[_oldest].Transfer.WaitQuietly();
-            _oldest = (_oldest + 1) % _slots.Length;
+            _places[_oldest].Transfer.WaitQuietly();
+            _oldest = (_oldest + 1) % _places.Length;
         }
 
-        foreach (Slot slot in _slots)
+        if (!_isDisposed)
         {
-            slot.Buffer.Dispose();
+            _isDisposed = true;
+            Array.ForEach(_places, place => _arena.Return(place.Memory));
+            _arena.Dispose();
+            _tiles.Dispose();
         }
-
-        _tiles.Dispose();
     }
 
-    private readonly record struct Slot(TileTransfer Transfer, NativeBuffer Buffer);
+    private readonly record struct Place(TileTransfer Transfer, Slot Memory);
 }

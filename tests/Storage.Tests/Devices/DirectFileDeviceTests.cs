@@ -1,4 +1,5 @@
 using Offload.Storage.Devices;
+using Offload.Storage.Memory;
 using static Offload.Storage.Devices.BlockOperation;
 
 namespace Offload.Storage.Tests.Devices;
@@ -233,6 +234,51 @@ public sealed class DirectFileDeviceTests
 
         // Tests that run at the same time open files too.
         Assert.InRange(NumDescriptors() - before, -NumRounds, NumRounds / 2);
+    }
+
+    [Theory]
+    [InlineData(IoEngine.IoUring)]
+    [InlineData(IoEngine.Threads)]
+    public unsafe void TryRegisterBuffer_GrantedOrNot_TransfersAreTheSame(IoEngine engine)
+    {
+        const int NumBlocks = 8;
+        using var memory = new NativeBuffer(NumBlocks * BlockBytes);
+        using var file = new DeviceFile(engine, NumBlocks * BlockBytes);
+        bool isRegistered = file.Device.TryRegisterBuffer(memory);
+        using var another = new NativeBuffer(1 << 16);
+        var request = new BlockingRequest();
+        new Random(1).NextBytes(memory.AsSpan<byte>(0, NumBlocks * BlockBytes));
+        byte[] written = memory.AsSpan<byte>(0, NumBlocks * BlockBytes).ToArray();
+
+        for (int i = 0; i < NumBlocks; i++)
+        {
+            request.Transfer(file.Device, Write, i * BlockBytes, (byte*)memory.Address + (i * BlockBytes), BlockBytes);
+        }
+
+        memory.Clear();
+        request.Transfer(file.Device, Read, 0, memory.Address, NumBlocks * BlockBytes);
+
+        Assert.True(memory.AsSpan<byte>(0, written.Length).SequenceEqual(written));
+        Assert.False(file.Device.TryRegisterBuffer(another));
+        Assert.True(engine == IoEngine.IoUring || !isRegistered);
+        using var elsewhere = new SignalRequest(BlockBytes);
+        Assert.Null(elsewhere.Start(file.Device, Read, BlockBytes).Wait());
+        Assert.True(elsewhere.Memory.SequenceEqual(written.AsSpan(BlockBytes, BlockBytes)));
+    }
+
+    [Fact]
+    public void TryRegisterBuffer_AboveTheLimitOfLockedMemory_IsFalseAndTransfersGoOn()
+    {
+        Assert.SkipWhen(Environment.IsPrivilegedProcess, "root may lock what it likes");
+        string limit = File.ReadLines("/proc/self/limits").First(line => line.StartsWith("Max locked memory", StringComparison.Ordinal));
+        Assert.SkipUnless(long.TryParse(limit.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3], out long limitBytes) && limitBytes < 1 << 28, "no limit, or a high one");
+        using var file = new DeviceFile(IoEngine.IoUring, BlockBytes);
+        using var memory = new NativeBuffer(limitBytes + (1 << 20));
+
+        Assert.False(file.Device.TryRegisterBuffer(memory));
+
+        using var request = new SignalRequest(BlockBytes);
+        Assert.Null(request.Start(file.Device, Read, 0).Wait());
     }
 
     private static int NumDescriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;

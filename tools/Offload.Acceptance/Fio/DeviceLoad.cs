@@ -34,9 +34,15 @@ internal sealed unsafe class DeviceLoad : IDisposable
         }
     }
 
-    public static LoadResult Run(IBlockDevice device, FioSettings settings, LoadKind kind)
+    /// <summary>For the settings' time. Disposes the device, and then the memory that it may have registered.</summary>
+    public static LoadResult Run(DirectFileDevice device, FioSettings settings, LoadKind kind, bool registersMemory)
     {
         using var load = new DeviceLoad(device, settings, kind);
+        if (registersMemory && !device.TryRegisterBuffer(load._memory))
+        {
+            throw new InvalidOperationException("the memory cannot be registered: run as root, or raise the limit ('ulimit -l')");
+        }
+
         TimeSpan cpuStart = Environment.CpuUsage.TotalTime;
         long start = Stopwatch.GetTimestamp();
         load._end = start + (settings.Seconds * Stopwatch.Frequency);
@@ -49,6 +55,7 @@ internal sealed unsafe class DeviceLoad : IDisposable
 
     public void Dispose()
     {
+        _device.Dispose();
         _memory.Dispose();
         _running.Dispose();
     }

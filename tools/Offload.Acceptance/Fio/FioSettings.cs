@@ -29,8 +29,8 @@ internal sealed record FioSettings
         SizeBytes = (long)Number("SIZE_MIB", 4096) << 20,
         BlockBytes = Number("BLOCK_KIB", DirectFileDevice.PreferredBlockBytes >> 10) << 10,
         QueueDepth = Number("DEPTH", DirectFileOptions.DefaultQueueDepth),
-        NumRounds = Number("ROUNDS", 5),
-        Seconds = Number("SECONDS", 4),
+        NumRounds = Number("ROUNDS", 7),
+        Seconds = Number("SECONDS", 3),
     };
 
     private static int Number(string name, int otherwise) =>
