@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using Offload.Engine.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -46,7 +47,7 @@ internal sealed class DecoderLayer
         Rotate(qkv, shape, inverse: false);
         (Tensor attention, Tensor logSumExp) = _attention.Forward(qkv, shape);
         Tensor middle = LinearOp.Forward(attention, weights.AttentionOut, weights.AttentionOutBias, _inputMajor);
-        middle.add_(input);
+        middle.add_(input, Scalars.One);
 
         Tensor up;
         using (Tensor normed = NormOp.Forward(middle, weights.MlpNorm, weights.MlpNormBias, _config.NormEpsilon))
@@ -56,7 +57,7 @@ internal sealed class DecoderLayer
 
         using Tensor activated = ActivationOp.Forward(up, _config.Activation, _config.GatedMlp);
         Tensor output = LinearOp.Forward(activated, weights.Down, weights.DownBias, _inputMajor);
-        output.add_(middle);
+        output.add_(middle, Scalars.One);
         var activations = new LayerActivations
         {
             Input = input,
@@ -101,7 +102,7 @@ internal sealed class DecoderLayer
         using Tensor gradNormed = LinearOp.InputGradient(gradUp, weights.Up, _inputMajor);
         Tensor gradMiddle = NormOp.Backward(
             saved.Middle, weights.MlpNorm, _isLayerNorm, _config.NormEpsilon, gradNormed, sums.MlpNorm, sums.MlpNormBias);
-        gradMiddle.add_(gradOutput);
+        gradMiddle.add_(gradOutput, Scalars.One);
         return gradMiddle;
     }
 
@@ -120,7 +121,7 @@ internal sealed class DecoderLayer
         using Tensor gradNormed = LinearOp.InputGradient(gradQkv, weights.Qkv, _inputMajor);
         Tensor gradInput = NormOp.Backward(
             saved.Input, weights.InputNorm, _isLayerNorm, _config.NormEpsilon, gradNormed, sums.InputNorm, sums.InputNormBias);
-        gradInput.add_(gradMiddle);
+        gradInput.add_(gradMiddle, Scalars.One);
         return gradInput;
     }
 

@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,7 +19,7 @@ internal static class EmbeddingOp
         if (positions is not null)
         {
             using DisposeScope scope = NewDisposeScope();
-            output.view(shape.Sequences, shape.Tokens, -1).add_(positions.narrow(0, positionOffset, shape.Tokens));
+            output.view(shape.Sequences, shape.Tokens, -1).add_(positions.narrow(0, positionOffset, shape.Tokens), Scalars.One);
         }
 
         return output;
@@ -41,7 +42,7 @@ internal static class EmbeddingOp
         if (positionSum is not null)
         {
             Tensor byPosition = gradient.view(shape.Sequences, shape.Tokens, -1).sum(dim: 0);
-            positionSum.narrow(0, positionOffset, shape.Tokens).add_(byPosition);
+            positionSum.narrow(0, positionOffset, shape.Tokens).add_(byPosition, Scalars.One);
         }
     }
 }

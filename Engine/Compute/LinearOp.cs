@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using static TorchSharp.torch;
 
 namespace Offload.Engine.Compute;
@@ -39,13 +40,13 @@ internal static class LinearOp
         {
             // ATen has no bf16 x bf16 -> fp32 product on the CPU: the product is rounded once, then summed in fp32.
             using Tensor product = left.mm(right);
-            weightSum.add_(product);
+            weightSum.add_(product, Scalars.One);
         }
 
         if (biasSum is not null)
         {
             using Tensor columns = gradY.sum(0, type: ScalarType.Float32);
-            biasSum.add_(columns);
+            biasSum.add_(columns, Scalars.One);
         }
     }
 

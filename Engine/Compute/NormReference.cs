@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,8 +38,8 @@ internal static class NormReference
         using DisposeScope scope = NewDisposeScope();
         (Tensor normal, Tensor inverse) = Normalise(x, hasBias, epsilon);
         Tensor gradY32 = gradY.to(ScalarType.Float32);
-        weightSum.add_((gradY32 * normal).sum(dim: 0));
-        biasSum?.add_(gradY32.sum(dim: 0));
+        weightSum.add_((gradY32 * normal).sum(dim: 0), Scalars.One);
+        biasSum?.add_(gradY32.sum(dim: 0), Scalars.One);
         Tensor gradNormal = gradY32 * weight.to(ScalarType.Float32);
         Tensor gradX = gradNormal - normal * (gradNormal * normal).mean([1], keepdim: true);
         if (hasBias)

@@ -39,14 +39,31 @@ public sealed class TextGenerator : IDisposable
     }
 
     /// <summary>Loads a model.</summary>
-    /// <param name="modelFolder">Hub folder.</param>
+    /// <param name="folder">Hub folder, or the folder of a run: its last commit.</param>
     /// <param name="type">Element type of compute.</param>
     /// <param name="threads">Threads; null: the machine's cores.</param>
+    /// <param name="warn">Told, in one line, of damage that was got round; null: nobody.</param>
     /// <exception cref="OffloadException">The folder cannot be read.</exception>
-    public static TextGenerator Load(string modelFolder, ComputeType type = ComputeType.BFloat16, int? threads = null)
+    public static TextGenerator Load(string folder, ComputeType type = ComputeType.BFloat16, int? threads = null, Action<string>? warn = null)
     {
-        HubFolder.Require(modelFolder);
-        DecoderConfig config = HubConfig.Load(modelFolder);
+        if (RunFolder.IsRun(folder))
+        {
+            using RunWeights run = RunWeights.Open(folder, [], warn ?? (_ => { }));
+            return Create(run.Base.Folder, run.Base.Layout, type, threads, run.Masters.CopyTo);
+        }
+
+        HubFolder.Require(folder);
+        DecoderConfig config = HubConfig.Load(folder);
+        return Create(folder, ModelLayout.Create(config), type, threads, model =>
+        {
+            using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(folder);
+            ModelImport.Read(checkpoint, model);
+            model.CompleteMasters();
+        });
+    }
+
+    private static TextGenerator Create(string modelFolder, ModelLayout layout, ComputeType type, int? threads, Action<ResidentModel> fill)
+    {
         var numerics = new RunNumerics
         {
             Type = type,
@@ -57,15 +74,12 @@ public sealed class TextGenerator : IDisposable
             ComputeThreads = threads ?? Environment.ProcessorCount,
         };
         ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
-        using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(modelFolder);
         ComputeThreads.Set(numerics.ComputeThreads);
-        ModelLayout layout = ModelLayout.Create(config);
         ResidentPlanner.PlanForward(layout, type).RequireWithin(CpuMemory.AvailableBytes(), "free memory");
         var generator = new TextGenerator(modelFolder, layout, numerics, tokenizer);
         try
         {
-            ModelImport.Read(checkpoint, generator._model);
-            generator._model.RefreshWeights();
+            fill(generator._model);
             return generator;
         }
         catch

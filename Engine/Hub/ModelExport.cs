@@ -13,15 +13,14 @@ internal static class ModelExport
     /// <summary>Tells a later export that it may replace the folder; Hugging Face ignores it.</summary>
     public const string MarkFile = "offload_export.json";
 
-    private const int ChunkElements = 1 << 20;
-
     /// <summary>Writes the folder.</summary>
     /// <param name="weights">The model.</param>
     /// <param name="companions">config.json and the tokenizer's files.</param>
     /// <param name="folderPath">Where to; an earlier export is replaced.</param>
     /// <param name="type">fp32: the masters; bf16: rounded to nearest even.</param>
+    /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <exception cref="StorageException">The folder holds something that is no earlier export; the disk is full or another I/O error; nothing is left behind.</exception>
-    public static void Write(IMasterWeights weights, HubCompanions companions, string folderPath, ComputeType type)
+    public static void Write(IMasterWeights weights, HubCompanions companions, string folderPath, ComputeType type, CancellationToken cancellation = default)
     {
         RequireReplaceable(folderPath);
         ElementType elementType = type == ComputeType.Float32 ? ElementType.F32 : ElementType.BF16;
@@ -33,13 +32,7 @@ internal static class ModelExport
         using var folder = new AtomicFolder(folderPath, HubCompanions.IsModelFile);
         using (var writer = new ShardedSafetensorsWriter(folder, [.. places.Select(place => place.Spec)]))
         {
-            foreach (ParameterPlace place in places)
-            {
-                writer.BeginTensor(place.Spec.Name);
-                WriteTensor(writer, weights, place, elementType);
-                writer.EndTensor();
-            }
-
+            WriteTensors(writer, weights, places, elementType, cancellation);
             writer.Complete();
         }
 
@@ -58,23 +51,55 @@ internal static class ModelExport
         }
     }
 
-    private static void WriteTensor(ShardedSafetensorsWriter writer, IMasterWeights weights, ParameterPlace place, ElementType type)
+    private static void WriteTensors(
+        ShardedSafetensorsWriter writer, IMasterWeights weights, ParameterPlace[] places, ElementType type, CancellationToken cancellation)
     {
-        var masters = new float[(int)Math.Min(ChunkElements, Math.Max(1, place.Parameter.Count))];
-        var rounded = new ushort[type == ElementType.BF16 ? masters.Length : 0];
-        for (long start = 0; start < place.Parameter.Count; start += ChunkElements)
+        int begun = 0;
+        ushort[] rounded = [];
+        MasterRange[] ranges = [.. places.Select(place => new MasterRange(place.UnitIndex, place.Parameter.Offset, place.Parameter.Count))];
+        weights.ReadMasters(
+            ranges,
+            (range, offset, masters) =>
+            {
+                // Also those without elements, of which no piece comes.
+                while (begun <= range)
+                {
+                    Begin();
+                }
+
+                if (type == ElementType.F32)
+                {
+                    writer.Write(MemoryMarshal.AsBytes(masters));
+                    return;
+                }
+
+                if (rounded.Length < masters.Length)
+                {
+                    rounded = new ushort[masters.Length];
+                }
+
+                BFloat16Convert.FromSingle(masters, rounded.AsSpan(0, masters.Length));
+                writer.Write(MemoryMarshal.AsBytes(rounded.AsSpan(0, masters.Length)));
+            },
+            cancellation);
+        while (begun < places.Length)
         {
-            Span<float> chunk = masters.AsSpan(0, (int)Math.Min(ChunkElements, place.Parameter.Count - start));
-            weights.ReadMasters(place.UnitIndex, place.Parameter.Offset + start, chunk);
-            if (type == ElementType.F32)
+            Begin();
+        }
+
+        if (begun > 0)
+        {
+            writer.EndTensor();
+        }
+
+        void Begin()
+        {
+            if (begun > 0)
             {
-                writer.Write(MemoryMarshal.AsBytes(chunk));
+                writer.EndTensor();
             }
-            else
-            {
-                BFloat16Convert.FromSingle(chunk, rounded.AsSpan(0, chunk.Length));
-                writer.Write(MemoryMarshal.AsBytes(rounded.AsSpan(0, chunk.Length)));
-            }
+
+            writer.BeginTensor(places[begun++].Spec.Name);
         }
     }
 

@@ -7,26 +7,19 @@ namespace Offload.Engine.Hub;
 /// <summary>Fingerprint of a model's weights: XxHash3-128 over the fp32 master bytes, Hub names in ordinal order, a tied tensor once.</summary>
 internal static class WeightsHash
 {
-    private const int ChunkElements = 1 << 18;
-
     /// <summary>Computes it; 32 hexadecimal digits.</summary>
-    public static string Compute(IMasterWeights weights)
+    /// <param name="weights">The model.</param>
+    /// <param name="cancellation">Stops it.</param>
+    public static string Compute(IMasterWeights weights, CancellationToken cancellation = default)
     {
         var hash = new XxHash128();
-        var buffer = new float[ChunkElements];
-        IEnumerable<(UnitLayout Unit, ParameterInfo Parameter)> all = weights.Layout.Units
-            .SelectMany(unit => unit.Parameters.Select(parameter => (unit, parameter)))
-            .OrderBy(pair => pair.parameter.Name, StringComparer.Ordinal);
-        foreach ((UnitLayout unit, ParameterInfo parameter) in all)
-        {
-            for (long start = 0; start < parameter.Count; start += ChunkElements)
-            {
-                Span<float> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkElements, parameter.Count - start));
-                weights.ReadMasters(unit.Index, parameter.Offset + start, chunk);
-                hash.Append(MemoryMarshal.AsBytes(chunk));
-            }
-        }
-
+        MasterRange[] order =
+        [
+            .. weights.Layout.Units.SelectMany(unit => unit.Parameters.Select(parameter => (unit, parameter)))
+                .OrderBy(pair => pair.parameter.Name, StringComparer.Ordinal)
+                .Select(pair => new MasterRange(pair.unit.Index, pair.parameter.Offset, pair.parameter.Count)),
+        ];
+        weights.ReadMasters(order, (_, _, masters) => hash.Append(MemoryMarshal.AsBytes(masters)), cancellation);
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
 }

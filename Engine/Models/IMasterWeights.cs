@@ -6,9 +6,10 @@ internal interface IMasterWeights
     /// <summary>The model.</summary>
     ModelLayout Layout { get; }
 
-    /// <summary>Reads a range of one unit's masters.</summary>
-    /// <param name="unitIndex">The unit.</param>
-    /// <param name="offset">First element within the unit.</param>
-    /// <param name="destination">Receives them.</param>
-    void ReadMasters(int unitIndex, long offset, Span<float> destination);
+    /// <summary>Reads masters in the order asked for, which is known ahead so that a disk can read ahead; in bounded memory.</summary>
+    /// <param name="ranges">What to read; empty ranges are allowed and give no piece.</param>
+    /// <param name="chunk">Receives the pieces.</param>
+    /// <param name="cancellation">Stops between pieces.</param>
+    /// <exception cref="Offload.Profiles.OffloadException">They are on a disk that fails or is damaged.</exception>
+    void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default);
 }

@@ -1,44 +1,46 @@
 using Offload.Engine.Compute;
+using Offload.Engine.Interop;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
+using Offload.Engine.States;
 using Offload.Storage.Memory;
 using static TorchSharp.torch;
 
 namespace Offload.Engine.Training;
 
 /// <summary>
-/// A model all of whose states are in memory, and its plain training step: micro-batches in order, gradients rounded once, global
+/// A model whose weights and gradients are in memory, and its plain training step: micro-batches in order, gradients rounded once, global
 /// norm, clip, update. Every schedule must give the same bits as this. One thread uses it at a time. Owns everything but the threads.
 /// </summary>
 internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarget, IDisposable
 {
     private readonly DecoderModel _model;
-    private readonly List<UnitState> _units = [];
+    private readonly List<UnitTensors> _units = [];
     private readonly ModelTensors _weights;
     private readonly ModelTensors? _sums;
     private readonly NativeBuffer? _tiedHeadSum;
     private readonly Tensor? _tiedHeadSumTensor;
     private readonly GradientRounding _rounding;
     private readonly GradientNorm _norm;
-    private readonly ParallelAdamW _update;
 
     /// <param name="layout">The model.</param>
     /// <param name="numerics">What fixes the bits.</param>
     /// <param name="threads">Threads of the optimizer; borrowed.</param>
     /// <param name="trainable">False: weights alone, for evaluation and generation.</param>
-    public ResidentModel(ModelLayout layout, RunNumerics numerics, ParallelRanges threads, bool trainable = true)
+    /// <param name="createStates">Makes the optimizer states for the units that it is given; null: in memory. The model owns them.</param>
+    public ResidentModel(
+        ModelLayout layout, RunNumerics numerics, ParallelRanges threads, bool trainable = true, Func<IReadOnlyList<UnitTensors>, IOptimizerStates>? createStates = null)
     {
         Layout = layout;
         _model = new DecoderModel(layout, numerics.SequenceTokens, numerics.HeadChunkTokens);
         _rounding = new GradientRounding(threads);
         _norm = new GradientNorm(threads);
-        _update = new ParallelAdamW(threads);
         try
         {
             foreach (UnitLayout unit in layout.Units)
             {
-                _units.Add(new UnitState(unit, numerics.Type, trainable));
+                _units.Add(new UnitTensors(unit, numerics.Type, trainable));
             }
 
             _weights = new ModelTensors(layout, [.. _units.Select(unit => unit.Weights)]);
@@ -50,6 +52,7 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
                 _tiedHeadSumTensor = Interop.Aten.FromMemory(_tiedHeadSum.Address, ScalarType.Float32, shape);
             }
 
+            States = createStates is null ? new ResidentStates(layout, _units, threads, trainable) : createStates(_units);
             _sums = trainable ? new ModelTensors(layout, [.. _units.Select(unit => unit.GradientSums!)], _tiedHeadSumTensor) : null;
         }
         catch
@@ -62,23 +65,20 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
     /// <inheritdoc/>
     public ModelLayout Layout { get; }
 
-    /// <summary>The units' states, in the order of the forward pass.</summary>
-    public IReadOnlyList<UnitState> Units => _units;
+    /// <summary>The units, in the order of the forward pass.</summary>
+    public IReadOnlyList<UnitTensors> Units => _units;
+
+    /// <summary>Master weights and moments.</summary>
+    public IOptimizerStates States { get; }
 
     /// <inheritdoc/>
-    public void ReadMasters(int unitIndex, long offset, Span<float> destination) => _units[unitIndex].ReadMasters(offset, destination);
+    public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) => States.ReadMasters(ranges, chunk, cancellation);
 
     /// <inheritdoc/>
-    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source) => _units[unitIndex].WriteMasters(offset, source);
+    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source) => States.WriteMasters(unitIndex, offset, source);
 
-    /// <summary>Makes the compute weights agree with the masters, after <see cref="WriteMasters"/>.</summary>
-    public void RefreshWeights()
-    {
-        foreach (UnitState unit in _units)
-        {
-            unit.RefreshWeights();
-        }
-    }
+    /// <inheritdoc/>
+    public void CompleteMasters() => States.CompleteMasters();
 
     /// <summary>Logits, [rows or sequences, vocabulary], the caller's.</summary>
     public Tensor Logits(MicroBatch batch, bool lastTokenOnly = false) => _model.Logits(_weights, batch, lastTokenOnly);
@@ -106,7 +106,7 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
     public StepGradients ComputeGradients(IReadOnlyList<MicroBatch> batches)
     {
         ModelTensors sums = _sums ?? throw new InvalidOperationException("the model was made without optimizer states");
-        foreach (UnitState unit in _units)
+        foreach (UnitTensors unit in _units)
         {
             unit.ClearGradients();
         }
@@ -124,12 +124,12 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
 
         if (_tiedHeadSumTensor is not null)
         {
-            sums.Embedding.Tokens.add_(_tiedHeadSumTensor);
+            sums.Embedding.Tokens.add_(_tiedHeadSumTensor, Scalars.One);
         }
 
         double sumOfSquares = 0;
         string? culprit = null;
-        foreach (UnitState unit in _units)
+        foreach (UnitTensors unit in _units)
         {
             unit.RoundGradients(_rounding);
             double unitSum = _norm.SumOfSquares(unit.Gradients, unit.Layout.Count);
@@ -141,21 +141,15 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
     }
 
     /// <summary>One AdamW update of every unit from the gradients last computed.</summary>
-    /// <param name="decayed">The step's constants for what is decayed.</param>
-    /// <param name="plain">For the rest.</param>
-    /// <param name="scope">What is decayed.</param>
-    public void Update(in AdamWStep decayed, in AdamWStep plain, WeightDecayScope scope)
+    /// <param name="step">The step's constants.</param>
+    public void Update(in UpdateStep step)
     {
-        foreach (UnitState unit in _units)
+        foreach (UnitTensors unit in _units)
         {
-            foreach (DecayRange range in DecayRange.Of(unit.Layout, scope))
-            {
-                AdamWStates states = unit.States.From(range.Offset);
-                _update.Update(range.IsDecayed ? decayed : plain, states, states, unit.Gradients.From(range.Offset), range.Count);
-            }
-
-            unit.RefreshWeights();
+            States.Update(unit, step);
         }
+
+        States.CompleteUpdate();
     }
 
     /// <summary>Frees all states.</summary>
@@ -166,7 +160,8 @@ internal sealed unsafe class ResidentModel : IMasterWeights, IMasterWeightsTarge
         _sums?.Dispose();
         _tiedHeadSumTensor?.Dispose();
         _tiedHeadSum?.Dispose();
-        foreach (UnitState unit in _units)
+        States?.Dispose();
+        foreach (UnitTensors unit in _units)
         {
             unit.Dispose();
         }

@@ -1,4 +1,6 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
+using Offload.Engine.States;
 using Offload.Profiles;
 using Offload.Storage;
 using Offload.Swap;
@@ -17,13 +19,20 @@ internal static class ResidentPlanner
     /// </summary>
     private const double AllocatorFactor = 2.25;
 
+    /// <summary>Tiles in memory at once: those that are written, and those that are read beside them.</summary>
+    private const int NumTileSlots = TileRing.NumSlots + StoreMasters.Lookahead + 1;
+
     /// <summary>The plan of a run.</summary>
+    /// <param name="layout">The model.</param>
+    /// <param name="numerics">What fixes the bits.</param>
+    /// <param name="areStatesOnDrives">Whether states live in a store alone.</param>
+    /// <param name="maxTileBytes">Memory of the store's largest tile.</param>
     /// <exception cref="UnreadableInputException">The model's sizes are beyond any memory.</exception>
-    public static ResidentPlan Plan(ModelLayout layout, RunNumerics numerics)
+    public static ResidentPlan Plan(ModelLayout layout, RunNumerics numerics, bool areStatesOnDrives, long maxTileBytes)
     {
         try
         {
-            return PlanChecked(layout, numerics);
+            return PlanChecked(layout, numerics, areStatesOnDrives, maxTileBytes);
         }
         catch (OverflowException error)
         {
@@ -40,7 +49,7 @@ internal static class ResidentPlanner
         try
         {
             long count = layout.NumParameters;
-            return new ResidentPlan(checked(4 * count), type == ComputeType.Float32 ? checked(4 * count) : 0, GradientBytes: 0, ActivationBytes: ProgramBytes);
+            return new ResidentPlan(checked(4 * count), TileBytes: 0, type == ComputeType.Float32 ? checked(4 * count) : 0, GradientBytes: 0, ActivationBytes: ProgramBytes);
         }
         catch (OverflowException error)
         {
@@ -48,7 +57,7 @@ internal static class ResidentPlanner
         }
     }
 
-    private static ResidentPlan PlanChecked(ModelLayout layout, RunNumerics numerics)
+    private static ResidentPlan PlanChecked(ModelLayout layout, RunNumerics numerics, bool areStatesOnDrives, long maxTileBytes)
     {
         checked
         {
@@ -73,8 +82,10 @@ internal static class ResidentPlanner
             long gradientCopyBytes = isFloat32 ? 0 : Math.Max(headCount * 2, rows * config.HiddenSize * 4);
             long tiedSumBytes = config.TiedEmbeddings ? 4 * headCount : 0;
             return new ResidentPlan(
-                StateBytes: 12 * count,
-                ComputeWeightBytes: isFloat32 ? 4 * count : 0,
+                StateBytes: areStatesOnDrives ? 0 : AdamWParts.BytesPerParameter * count,
+                TileBytes: NumTileSlots * maxTileBytes,
+                // In memory and in bf16, the masters' high halves are the compute weights.
+                ComputeWeightBytes: isFloat32 ? 4 * count : areStatesOnDrives ? 2 * count : 0,
                 GradientBytes: (4 * count) + (isFloat32 ? 0 : 2 * count) + tiedSumBytes,
                 ActivationBytes: (long)(AllocatorFactor * ((((layerElements * config.NumLayers) + workElements) * elementBytes) + chunkBytes)) + gradientCopyBytes + ProgramBytes);
         }

@@ -1,11 +1,8 @@
-using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Offload.Engine.Hub;
 using Offload.Profiles;
 using Offload.Storage;
-using Offload.Storage.Checkpoints;
 using Offload.Storage.Files;
+using Offload.Storage.States;
 
 namespace Offload.Engine.Training;
 
@@ -15,19 +12,10 @@ namespace Offload.Engine.Training;
 /// </summary>
 internal sealed class RunFolder : IDisposable
 {
-    private static readonly JsonSerializerOptions Options = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        WriteIndented = true,
-        RespectNullableAnnotations = true,
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
-
-    private static readonly JsonSerializerOptions MetricsOptions = new(Options) { WriteIndented = false };
-
     /// <summary>Name of <see cref="ModelFolder"/>.</summary>
     public const string ModelFolderName = "model";
+
+    private const string CheckpointFolderName = "checkpoint";
 
     /// <summary>EWOULDBLOCK of Linux, which .NET puts into HResult as it is.</summary>
     private const int LockedByAnother = 11;
@@ -42,14 +30,17 @@ internal sealed class RunFolder : IDisposable
         _lock = lockFile;
         _isNew = isNew;
         _isLockNew = isLockNew;
-        Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint"));
+        Metrics = new RunMetrics(System.IO.Path.Combine(path, "metrics.jsonl"));
     }
 
     /// <summary>The folder.</summary>
     public string Path { get; }
 
-    /// <summary>The run's checkpoints.</summary>
-    public CheckpointFolder Checkpoints { get; }
+    /// <summary>Its lines of metrics.</summary>
+    public RunMetrics Metrics { get; }
+
+    /// <summary>Where the store of a run lies whose states are in memory.</summary>
+    public string CheckpointFolder => System.IO.Path.Combine(Path, CheckpointFolderName);
 
     /// <summary>Where the exported model goes.</summary>
     public string ModelFolder => System.IO.Path.Combine(Path, ModelFolderName);
@@ -67,7 +58,7 @@ internal sealed class RunFolder : IDisposable
 
     private string ResultFile => System.IO.Path.Combine(Path, "result.json");
 
-    private string MetricsFile => System.IO.Path.Combine(Path, "metrics.jsonl");
+    private string StoreFile => System.IO.Path.Combine(Path, "store.json");
 
     /// <summary>True for the folder of a run, committed or not.</summary>
     public static bool IsRun(string path) => File.Exists(System.IO.Path.Combine(path, "run.json"));
@@ -106,74 +97,56 @@ internal sealed class RunFolder : IDisposable
     public static RunFolder OpenForReading(string path) => new(path, null);
 
     /// <summary>True if the folder holds anything of a run.</summary>
-    public bool IsUsed() => File.Exists(SettingsFile) || File.Exists(ResultFile) || Checkpoints.ReadCommit() is not null;
+    public bool IsUsed() => File.Exists(SettingsFile) || File.Exists(ResultFile) || StoreFiles.StateOf([CheckpointFolder]) == StoreFilesState.Committed;
 
     /// <summary>The run's settings; null if there are none.</summary>
     /// <exception cref="StoreMismatchException">Malformed, or of another version.</exception>
-    public RunSettings? ReadSettings() => Read<RunSettings>(SettingsFile) switch
+    public RunSettings? ReadSettings()
     {
-        { Version: not RunSettings.CurrentVersion } other => throw new StoreMismatchException(
-            SettingsFile, $"expected version {RunSettings.CurrentVersion}, found {other.Version}", "use the version of offload that wrote it"),
-        var settings => settings,
-    };
+        // The version alone first: settings of another one may lack what these have.
+        return RunJson.Read<VersionOnly>(SettingsFile) is { Version: not RunSettings.CurrentVersion } other
+            ? throw new StoreMismatchException(SettingsFile, $"expected version {RunSettings.CurrentVersion}, found {other.Version}", "use the version of offload that wrote it")
+            : RunJson.Read<RunSettings>(SettingsFile);
+    }
 
     /// <summary>The result of a finished run; null if it is not finished.</summary>
-    public TrainingResult? ReadResult() => Read<TrainingResult>(ResultFile);
+    /// <exception cref="StoreMismatchException">Malformed.</exception>
+    public TrainingResult? ReadResult() => RunJson.Read<TrainingResult>(ResultFile);
 
-    /// <summary>Where the run stood at its last commit; null if there is none.</summary>
-    /// <exception cref="StoreMismatchException">The record is malformed, damaged, or of another version.</exception>
-    public (CheckpointCommit Commit, RunProgress Progress)? ReadProgress()
+    /// <summary>Folders of the store, if the run's states live on drives; null if not.</summary>
+    /// <exception cref="StoreMismatchException">Malformed.</exception>
+    public IReadOnlyList<string>? ReadStoreFolders() => RunJson.Read<StorePlace>(StoreFile)?.Folders;
+
+    /// <summary>Remembers where the store is.</summary>
+    /// <param name="folders">Its folders; null: below the run's folder.</param>
+    /// <exception cref="StorageException">Writing failed.</exception>
+    public void WriteStoreFolders(IReadOnlyList<string>? folders)
     {
-        if (Checkpoints.ReadCommit() is not { } commit)
+        if (folders is null)
         {
-            return null;
+            Change(StoreFile, "delete", File.Delete);
         }
-
-        try
+        else
         {
-            return (commit, commit.RunState.Deserialize<RunProgress>(Options) ?? throw new JsonException("expected an object, found null"));
-        }
-        catch (JsonException error)
-        {
-            throw new StoreMismatchException(Checkpoints.Path, $"not the progress of a run: {error.Message}", "use the version of offload that wrote it", error);
+            RunJson.Write(StoreFile, new StorePlace([.. folders.Select(System.IO.Path.GetFullPath)]));
         }
     }
 
     /// <summary>Writes settings and the base model's small files: the run begins.</summary>
     public void Begin(RunSettings settings, HubCompanions companions)
     {
-        Change(MetricsFile, "delete", File.Delete);
+        Metrics.Clear();
         // A run that was killed before its first commit may have left another model's files.
         Change(BaseFolder, "delete the folder", DeleteFolder);
         DurableFolder.Create(BaseFolder);
         companions.WriteTo(BaseFolder);
-        AtomicFile.Write(SettingsFile, JsonSerializer.SerializeToUtf8Bytes(settings, Options));
+        RunJson.Write(SettingsFile, settings);
     }
-
-    /// <summary>Commits a checkpoint.</summary>
-    /// <returns>Bytes written.</returns>
-    public long Commit(RunProgress progress, IReadOnlyList<CheckpointPart> parts) =>
-        Checkpoints.Write(progress.Step, JsonSerializer.SerializeToElement(progress, Options), parts);
-
-    /// <summary>Appends a line of metrics.</summary>
-    public void AppendMetrics<T>(T metrics) =>
-        Change(MetricsFile, "append a line", file => File.AppendAllText(file, JsonSerializer.Serialize(metrics, MetricsOptions) + "\n"));
-
-    /// <summary>Drops the metrics of steps after the last commit, which will be made again, and a last line that is not whole.</summary>
-    /// <param name="step">Steps done at the commit.</param>
-    public void KeepMetricsUpTo(long step) => Change(MetricsFile, "drop lines", file =>
-    {
-        if (File.Exists(file))
-        {
-            string kept = string.Concat(File.ReadLines(file).Where(line => StepOf(line) <= step).Select(line => line + "\n"));
-            AtomicFile.Write(file, Encoding.UTF8.GetBytes(kept));
-        }
-    });
 
     /// <summary>Writes the result: the run is finished. Its tokens are removed.</summary>
     public void Finish(TrainingResult result)
     {
-        AtomicFile.Write(ResultFile, JsonSerializer.SerializeToUtf8Bytes(result, Options));
+        RunJson.Write(ResultFile, result);
         RemoveTokens();
     }
 
@@ -206,7 +179,7 @@ internal sealed class RunFolder : IDisposable
     /// <summary>A run writes, replaces and deletes below its folder: nobody else's files may be there.</summary>
     private static void RequireRunOrEmpty(string path, string lockPath)
     {
-        if (!Directory.Exists(path) || IsRun(path) || new CheckpointFolder(System.IO.Path.Combine(path, "checkpoint")).ReadCommit() is not null)
+        if (!Directory.Exists(path) || IsRun(path) || StoreFiles.StateOf([System.IO.Path.Combine(path, CheckpointFolderName)]) == StoreFilesState.Committed)
         {
             return;
         }
@@ -214,7 +187,7 @@ internal sealed class RunFolder : IDisposable
         // What a process leaves that was killed before its run began; without the lock file it is somebody else's.
         bool hasLock = File.Exists(lockPath) && new FileInfo(lockPath).Length == 0;
         string? foreign = Directory.EnumerateFileSystemEntries(path).Select(System.IO.Path.GetFileName)
-            .Where(name => !hasLock || name is not ("lock" or "tokens" or "base")).Order(StringComparer.Ordinal).FirstOrDefault();
+            .Where(name => !hasLock || name is not ("lock" or "tokens" or "base" or "store.json" or CheckpointFolderName)).Order(StringComparer.Ordinal).FirstOrDefault();
         if (foreign is not null)
         {
             throw new UsageException($"--output {path}: expected an empty folder or a run, found '{foreign}'", "choose a new folder");
@@ -228,6 +201,11 @@ internal sealed class RunFolder : IDisposable
             File.Delete(TrainTokensFile);
             File.Delete(EvalTokensFile);
             Directory.Delete(System.IO.Path.GetDirectoryName(TrainTokensFile)!);
+            if (StoreFiles.StateOf([CheckpointFolder]) != StoreFilesState.Committed)
+            {
+                DeleteFolder(CheckpointFolder);
+            }
+
             if (_isLockNew)
             {
                 File.Delete(_lock!.Name);
@@ -264,39 +242,7 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>The step of a line of metrics; the largest number for a line that was cut off.</summary>
-    private static long StepOf(string line)
-    {
-        try
-        {
-            using JsonDocument metrics = JsonDocument.Parse(line);
-            return metrics.RootElement.GetProperty("step").GetInt64();
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException)
-        {
-            return long.MaxValue;
-        }
-    }
+    private sealed record VersionOnly(int Version);
 
-    private static T? Read<T>(string path)
-        where T : class
-    {
-        if (!File.Exists(path))
-        {
-            return null;
-        }
-
-        try
-        {
-            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Options);
-        }
-        catch (JsonException error)
-        {
-            throw new StoreMismatchException(path, $"not what this program writes: {error.Message}", "use the version of offload that wrote it", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new StorageException(path, "read", error.Message, cause: error);
-        }
-    }
+    private sealed record StorePlace(IReadOnlyList<string> Folders);
 }

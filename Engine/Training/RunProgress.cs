@@ -15,10 +15,10 @@ internal sealed record RunProgress
     /// <summary>Of these, the ones since the last update: what the limit is on, also over an interruption.</summary>
     public long NumSkippedInARow { get; init; }
 
-    /// <summary>Bytes read from disk for model states, over all sittings.</summary>
+    /// <summary>Bytes that the device of the states has read, over all sittings.</summary>
     public long SsdBytesRead { get; init; }
 
-    /// <summary>Bytes written to disk for model states, over all sittings, this commit included.</summary>
+    /// <summary>Bytes that it has written, over all sittings, the commit's own record not yet counted.</summary>
     public long SsdBytesWritten { get; init; }
 
     /// <summary>Of the sitting that made the commit.</summary>

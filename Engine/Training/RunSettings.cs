@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Offload.Engine.Optimizers;
 
 namespace Offload.Engine.Training;
 
@@ -7,10 +8,13 @@ namespace Offload.Engine.Training;
 public sealed record RunSettings
 {
     /// <summary>Version of the run folder's layout.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     /// <summary>Version of the run folder's layout.</summary>
     public required int Version { get; init; }
+
+    /// <summary>Identity of the run, random: its store has it too.</summary>
+    public required string Run { get; init; }
 
     /// <summary>What fixes the bits.</summary>
     public required RunNumerics Numerics { get; init; }

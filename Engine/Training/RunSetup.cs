@@ -1,4 +1,5 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Profiles;
 
 namespace Offload.Engine.Training;
@@ -69,9 +70,10 @@ internal static class RunSetup
     /// <param name="options">What is asked.</param>
     /// <param name="numerics">From <see cref="Numerics"/>.</param>
     /// <param name="data">The tokens.</param>
+    /// <param name="run">Identity of the run.</param>
     /// <param name="initialWeightsHash">Of the weights that the run began with.</param>
     /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
-    public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string initialWeightsHash, RunSettings? before)
+    public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string run, string initialWeightsHash, RunSettings? before)
     {
         long sequencesPerStep = options.TokensPerStep is null && before is not null
             ? before.SequencesPerStep
@@ -81,6 +83,7 @@ internal static class RunSetup
         return new RunSettings
         {
             Version = RunSettings.CurrentVersion,
+            Run = run,
             Numerics = numerics,
             Steps = steps,
             SequencesPerStep = sequencesPerStep,

@@ -1,5 +1,6 @@
 using Offload.Engine.Models;
 using Offload.Profiles;
+using Offload.Storage.States;
 
 namespace Offload.Engine.Training;
 
@@ -8,6 +9,7 @@ namespace Offload.Engine.Training;
 /// <param name="ModelType">The base model's family, as the Hub names it.</param>
 /// <param name="Parameters">Number of parameters; a tied matrix counts once.</param>
 /// <param name="Settings">All that decides the numbers.</param>
+/// <param name="StoreFolders">Folders of the store that holds the states, or their checkpoint.</param>
 /// <param name="Step">Steps done at the last commit; null if nothing was committed.</param>
 /// <param name="SkippedSteps">Of these, the ones without an update.</param>
 /// <param name="LastLoss">Loss of the last committed step; null if nothing was committed.</param>
@@ -18,6 +20,7 @@ public sealed record RunSummary(
     string ModelType,
     long Parameters,
     RunSettings Settings,
+    IReadOnlyList<string> StoreFolders,
     long? Step,
     long SkippedSteps,
     double? LastLoss,
@@ -34,17 +37,26 @@ public sealed record RunSummary(
     {
         using RunFolder folder = RunFolder.OpenForReading(path);
         RunSettings settings = folder.ReadSettings() ?? throw new UsageException($"{path}: expected the folder of a run, found no run.json");
-        RunProgress? progress = folder.ReadProgress()?.Progress;
-        DecoderConfig config = HubConfig.Load(folder.BaseFolder);
+        TrainingResult? result = folder.ReadResult();
+        RunStore store = RunStore.Find(folder, [], new StoreFilesOptions());
+        if (result is null)
+        {
+            store.RequireThere();
+        }
+
+        // Of a finished run the store may have been removed to make room.
+        RunProgress? progress = store.ReadCommitted()?.Progress;
+        ModelLayout layout = RunBase.OfRun(folder).Layout;
         return new RunSummary(
             path,
-            config.ModelType,
-            ModelLayout.Create(config).NumParameters,
+            layout.Config.ModelType,
+            layout.NumParameters,
             settings,
-            progress?.Step,
-            progress?.NumSkipped ?? 0,
-            progress?.LastLoss,
-            progress?.EvalLossBefore,
-            folder.ReadResult());
+            store.Folders,
+            progress?.Step ?? result?.Steps,
+            progress?.NumSkipped ?? result?.SkippedSteps ?? 0,
+            progress?.LastLoss ?? result?.FinalLoss,
+            progress?.EvalLossBefore ?? result?.EvalLossBefore,
+            result);
     }
 }

@@ -1,4 +1,6 @@
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
+using Offload.Storage.States;
 
 namespace Offload.Engine.Training;
 
@@ -83,17 +85,35 @@ public sealed record TrainingOptions
     /// <summary>Evaluate after every so many steps; null: at the beginning and end alone.</summary>
     public long? EvalEverySteps { get; init; }
 
-    /// <summary>Time between checkpoints.</summary>
+    /// <summary>Time between checkpoints of states in memory; those on drives go by <see cref="CommitEverySteps"/>.</summary>
     public TimeSpan CheckpointEvery { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>Checkpoint after every so many steps as well; null: by time alone.</summary>
     public long? CheckpointEverySteps { get; init; }
+
+    /// <summary>Folders on drives, in which the states live; empty: in memory, or where the resumed run has them. Several are striped.</summary>
+    public IReadOnlyList<string> NvmeFolders { get; init; } = [];
+
+    /// <summary>States on drives are committed after every so many steps.</summary>
+    public long CommitEverySteps { get; init; } = 1;
+
+    /// <summary>Of a new store on drives: keep one generation, in half the room; a crash inside a step loses the states.</summary>
+    public bool SingleGeneration { get; init; }
+
+    /// <summary>What the drives are rated for: terabytes written in their life; null: not known.</summary>
+    public double? RatingTerabytes { get; init; }
 
     /// <summary>Stop when so many steps in a row had a loss or gradient that is not finite.</summary>
     public int MaxSkippedSteps { get; init; } = 10;
 
     /// <summary>Ceiling on CPU memory; null: what is free.</summary>
     public long? CpuMemoryBytes { get; init; }
+
+    /// <summary>Parameters of a tile of a new store.</summary>
+    internal long TileParameters { get; init; } = StoreDescription.DefaultTileParameters;
+
+    /// <summary>How the store's files are opened; null: as usual. For tests.</summary>
+    internal StoreFilesOptions? StoreFiles { get; init; }
 
     /// <summary>Write the trained model in Hub layout at the end, below the run's folder.</summary>
     public bool Export { get; init; } = true;

@@ -24,11 +24,20 @@ public record TrainingResult
     /// <summary>Fingerprint of the trained master weights.</summary>
     public required string WeightsHash { get; init; }
 
-    /// <summary>Bytes read from disk for model states, over all sittings as far as they were committed.</summary>
+    /// <summary>Bytes that the device of the states has read, over all sittings as far as they were committed.</summary>
     public required long SsdBytesRead { get; init; }
 
-    /// <summary>Bytes written to disk for model states: checkpoints, over all sittings.</summary>
+    /// <summary>Bytes that the device of the states has written, over all sittings as far as they were committed.</summary>
     public required long SsdBytesWritten { get; init; }
+
+    /// <summary>Of these, for each step.</summary>
+    public required double SsdBytesPerStep { get; init; }
+
+    /// <summary>Steps until the drives' rating is used up; null if no rating was given, or nothing was written.</summary>
+    public required double? DriveLifeSteps { get; init; }
+
+    /// <summary>Days until the drives' rating is used up at this rate; null if no rating was given, or nothing was written.</summary>
+    public required double? DriveLifeDays { get; init; }
 
     /// <summary>Highest resident memory of the process.</summary>
     public required long PeakCpuBytes { get; init; }

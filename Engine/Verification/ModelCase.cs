@@ -5,6 +5,7 @@ using Offload.Engine.Hub;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
+using Offload.Engine.States;
 using Offload.Engine.Training;
 using Offload.Storage;
 using Offload.Storage.Safetensors;
@@ -70,7 +71,7 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
             throw new UnreadableInputException(weights.Path, $"the model has no place for tensor '{unused[0]}'");
         }
 
-        model.RefreshWeights();
+        model.CompleteMasters();
         CheckLogits(model, batch, expected);
         HashSet<string> noise = CheckGradients(model, batch, expected);
         CheckSteps(model, batch, run);
@@ -164,7 +165,7 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
         model.ComputeGradients([batch]);
         double wholeNorm = Math.Sqrt(Parameters(model).Sum(parameter => Math.Pow(Norm(ReadTensor(expected, $"grad.{parameter.Info.Name}", parameter.Info.Count)), 2)));
         var noise = new HashSet<string>(StringComparer.Ordinal);
-        foreach ((UnitState unit, ParameterInfo info) in Parameters(model))
+        foreach ((UnitTensors unit, ParameterInfo info) in Parameters(model))
         {
             float[] reference = ReadTensor(expected, $"grad.{info.Name}", info.Count);
             var actual = new float[info.Count];
@@ -204,7 +205,7 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
             }
 
             var update = new AdamWStep(options, run.Lr, step + 1, GradientNorm.ClipScale(gradients.Norm, run.MaxGradNorm));
-            model.Update(update, update, WeightDecayScope.All);
+            model.Update(new UpdateStep(update, update, WeightDecayScope.All));
         }
 
         if (run.Losses.Count > run.Steps)
@@ -216,11 +217,11 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
 
     private void CheckWeights(ResidentModel model, SafetensorsCheckpoint expected, HashSet<string> noise)
     {
-        foreach ((UnitState unit, ParameterInfo info) in Parameters(model))
+        foreach ((UnitTensors unit, ParameterInfo info) in Parameters(model))
         {
             float[] reference = ReadTensor(expected, $"after.{info.Name}", info.Count);
             var actual = new float[info.Count];
-            unit.ReadMasters(info.Offset, actual);
+            model.ReadMasters(unit.Layout.Index, info.Offset, actual);
             double error = Distance(actual, reference) / Norm(reference);
             if (noise.Contains(info.Name))
             {
@@ -233,7 +234,7 @@ internal sealed class ModelCase(string folder, ParallelRanges threads)
         }
     }
 
-    private static IEnumerable<(UnitState Unit, ParameterInfo Info)> Parameters(ResidentModel model) =>
+    private static IEnumerable<(UnitTensors Unit, ParameterInfo Info)> Parameters(ResidentModel model) =>
         model.Units.SelectMany(unit => unit.Layout.Parameters.Select(info => (unit, info)));
 
     private void Record(string quantity, string where, double error, double tolerance)

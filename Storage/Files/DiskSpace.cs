@@ -1,3 +1,6 @@
+using System.Globalization;
+using Offload.Storage.Interop;
+
 namespace Offload.Storage.Files;
 
 /// <summary>Free space of file systems. Stateless; any thread.</summary>
@@ -34,6 +37,18 @@ public static class DiskSpace
                 $"write {sizeBytes} bytes",
                 $"only {availableBytes} bytes are free, {sizeBytes - availableBytes} bytes are missing",
                 "Free space on that file system or choose a folder on another one.");
+        }
+    }
+
+    /// <summary>Refuses to begin what cannot fit; what goes to the same file system is counted together.</summary>
+    /// <param name="needs">What is about to be written, and how many bytes of it.</param>
+    /// <exception cref="StorageException">Fewer bytes are free on one of the file systems; says how many are missing.</exception>
+    public static void RequireAll(IEnumerable<(string Path, long SizeBytes)> needs)
+    {
+        foreach (IGrouping<string, (string Path, long SizeBytes)> together in needs.GroupBy(
+            need => Libc.FileSystemOf(NearestExisting(need.Path))?.ToString(CultureInfo.InvariantCulture) ?? need.Path))
+        {
+            Require(together.MaxBy(need => need.SizeBytes).Path, together.Sum(need => need.SizeBytes));
         }
     }
 

@@ -10,6 +10,9 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
 {
     internal string LastLine => Output.TrimEnd('\n').Split('\n')[^1];
 
+    /// <summary>The messages without warnings: a temporary folder in memory does not take direct I/O, and that is said.</summary>
+    internal string Failure => string.Join('\n', Error.Split('\n').Where(line => !line.StartsWith("warning: ", StringComparison.Ordinal)));
+
     internal JsonElement LastJson => JsonDocument.Parse(LastLine).RootElement;
 
     /// <summary>In this process, with the program's own commands.</summary>

@@ -12,9 +12,7 @@ public sealed class DamagedRunTests : IDisposable
         File.Delete(Path.Combine(_folder.Output, "result.json"));
     }
 
-    private string State => Directory.GetFiles(Path.Combine(_folder.Output, "checkpoint"), "state-*.safetensors").Single();
-
-    private string Commit => Path.Combine(_folder.Output, "checkpoint", "commit.json");
+    private string State => Path.Combine(_folder.Output, "checkpoint", "states.offload");
 
     private string Settings => Path.Combine(_folder.Output, "run.json");
 
@@ -24,11 +22,15 @@ public sealed class DamagedRunTests : IDisposable
     public void Undamaged_ResumesAndExports() => Check(0, null);
 
     [Fact]
-    public void StateByteFlipped_Exits4()
+    public void StateBitsFlipped_Exits4()
     {
+        // One in each block of the states: the blocks at the beginning and end are the store's description, commits and label.
         byte[] bytes = File.ReadAllBytes(State);
-        // In the weights: safetensors puts wide elements, the moments, first.
-        bytes[^100] ^= 4;
+        for (int place = bytes.Length / 4; place < bytes.Length * 3 / 4; place += 4096)
+        {
+            bytes[place] ^= 4;
+        }
+
         File.WriteAllBytes(State, bytes);
         Check(4, State);
     }
@@ -45,41 +47,35 @@ public sealed class DamagedRunTests : IDisposable
     }
 
     [Fact]
+    public void StateEmptied_Exits4()
+    {
+        File.WriteAllBytes(State, new byte[new FileInfo(State).Length]);
+        Check(4, State);
+    }
+
+    [Fact]
     public void StateMissing_Exits4()
     {
-        string state = State;
-        File.Delete(state);
-        Check(4, state);
+        File.Delete(State);
+        Check(4, Path.GetDirectoryName(State)!);
     }
 
     [Fact]
-    public void CommitByteFlipped_Exits4()
+    public void StateVersion_Exits4()
     {
-        string text = File.ReadAllText(Commit);
-        File.WriteAllText(Commit, text.Replace("\"step\": 6", "\"step\": 5", StringComparison.Ordinal));
-        Assert.NotEqual(text, File.ReadAllText(Commit));
-        Check(4, Commit);
-    }
-
-    [Fact]
-    public void CommitTruncated_Exits4()
-    {
-        File.WriteAllText(Commit, File.ReadAllText(Commit)[..100]);
-        Check(4, Commit);
-    }
-
-    [Fact]
-    public void CommitVersion_Exits4()
-    {
-        File.WriteAllText(Commit, File.ReadAllText(Commit).Replace("\"version\": 1", "\"version\": 9", StringComparison.Ordinal));
-        Check(4, Commit);
+        // Of the label at the end of the file, both copies: magic, then version.
+        byte[] bytes = File.ReadAllBytes(State);
+        bytes[^(4096 - 8)] = 9;
+        bytes[^(8192 - 8)] = 9;
+        File.WriteAllBytes(State, bytes);
+        Assert.Contains("version 9", Check(4, State));
     }
 
     [Fact]
     public void SettingsVersion_Exits4()
     {
-        File.WriteAllText(Settings, File.ReadAllText(Settings).Replace("\"version\": 1", "\"version\": 9", StringComparison.Ordinal));
-        Check(4, Settings);
+        File.WriteAllText(Settings, File.ReadAllText(Settings).Replace("\"version\": 2", "\"version\": 1", StringComparison.Ordinal));
+        Assert.Contains("expected version 2, found 1", Check(4, Settings));
     }
 
     [Fact]
@@ -90,32 +86,43 @@ public sealed class DamagedRunTests : IDisposable
     }
 
     [Fact]
-    public void CheckpointOfAnotherModel_Exits4()
+    public void SettingsNull_Exits4()
     {
-        string config = Path.Combine(_folder.Model, "config.json");
-        string other = File.ReadAllText(config).Replace("\"intermediate_size\":64", "\"intermediate_size\":48", StringComparison.Ordinal);
-        var another = new TrainFolder();
-        try
-        {
-            File.WriteAllText(Path.Combine(another.Model, "config.json"), other);
-            Assert.Equal(0, another.Train("--from-scratch", "--no-export").ExitCode);
-            string state = State;
-            Directory.Delete(Path.Combine(_folder.Output, "checkpoint"), recursive: true);
-            Directory.Move(Path.Combine(another.Output, "checkpoint"), Path.Combine(_folder.Output, "checkpoint"));
-            Check(4, state.Replace("state-1", "state-0", StringComparison.Ordinal)[..^"0.safetensors".Length]);
-        }
-        finally
-        {
-            another.Dispose();
-        }
+        File.WriteAllText(Settings, "null");
+        Check(4, Settings);
     }
 
-    private void Check(int exitCode, string? file)
+    [Theory]
+    [InlineData("config.json")]
+    [InlineData("tokenizer.json")]
+    public void BaseFileMissing_Exits4(string name)
+    {
+        File.Delete(Path.Combine(_folder.Output, "base", name));
+        // An export copies the tokenizer's files as far as they are there.
+        Check(4, Path.Combine(_folder.Output, "base"), exports: name == "tokenizer.json");
+    }
+
+    [Theory]
+    [InlineData("\"intermediate_size\":48", "float32", "a store of another model: expected llama of 35040 parameters")]
+    [InlineData("\"intermediate_size\":64", "float32", "a store of another dtype: expected bfloat16, found float32")]
+    [InlineData("\"intermediate_size\":64", "bfloat16", "a store of another run: expected ")]
+    public void CheckpointOfAnotherRun_Exits4(string size, string type, string expected)
+    {
+        using var another = new TrainFolder();
+        string config = Path.Combine(another.Model, "config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"intermediate_size\":64", size, StringComparison.Ordinal));
+        Assert.Equal(0, another.Train("--from-scratch", "--no-export", "--dtype", type).ExitCode);
+        File.Copy(Path.Combine(another.Output, "checkpoint", "states.offload"), State, overwrite: true);
+        Assert.Contains(expected, Check(4, Path.GetDirectoryName(State)!));
+    }
+
+    /// <summary>Resumes and exports; the messages are returned.</summary>
+    private string Check(int exitCode, string? file, bool exports = false)
     {
         CliRun exported = CliRun.InProcess("export", _folder.Output, "--output", _folder["exported"]);
         CliRun resumed = _folder.Train("--from-scratch", "--resume", "--no-export");
 
-        foreach (CliRun run in (CliRun[])[exported, resumed])
+        foreach (CliRun run in exports ? [resumed] : (CliRun[])[exported, resumed])
         {
             Assert.True(run.ExitCode == exitCode, run.Error);
             if (file is not null)
@@ -125,6 +132,7 @@ public sealed class DamagedRunTests : IDisposable
             }
         }
 
-        Assert.Equal(exitCode == 0, Directory.Exists(_folder["exported"]));
+        Assert.Equal(exitCode == 0 || exports, Directory.Exists(_folder["exported"]));
+        return exported.Error + resumed.Error;
     }
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Offload.Cli.Tests;
@@ -52,7 +50,7 @@ public sealed class ExportTests : IDisposable
 
         Assert.Equal(1, refused.ExitCode);
         Assert.Equal(
-            $"error: {_folder.Model}: cannot replace the folder: it holds something that this program did not export\nhint: give a new or empty folder\n", refused.Error);
+            $"error: {_folder.Model}: cannot replace the folder: it holds something that this program did not export\nhint: give a new or empty folder\n", refused.Failure);
     }
 
     [Theory]
@@ -72,11 +70,11 @@ public sealed class ExportTests : IDisposable
         // A file system of 64 KiB in a mount namespace of its own; the model has more.
         string mount = Directory.CreateDirectory(_folder["disk"]).FullName;
         string script = $"mount -t tmpfs -o size=64k tmpfs '{mount}' || exit 99\n\"$0\" export '{_folder.Output}' --output '{mount}/out' --dtype float32\ncode=$?\nls -A '{mount}'\nexit $code";
-        CliRun run = Shell("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, Program);
+        CliRun run = ShellRun.Run("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, ShellRun.Offload);
         Assert.SkipUnless(run.ExitCode is 0 or 1 or 134 && !run.Error.Contains("unshare", StringComparison.Ordinal), "this system does not let users mount a file system of their own");
 
         Assert.Equal(1, run.ExitCode);
-        Assert.Matches(@"^error: .*/out.*: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", run.Error);
+        Assert.Matches(@"^error: .*/out.*: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", run.Failure);
         Assert.Equal("", run.Output);
         AssertRunIsIntact();
     }
@@ -87,32 +85,17 @@ public sealed class ExportTests : IDisposable
         // A limit on the size of files, in blocks of 512 bytes or 1 KiB: the system refuses the write that would cross it.
         Directory.CreateDirectory(_folder["limited"]);
         string script = $"trap '' XFSZ\nulimit -f 50\nexec \"$0\" export '{_folder.Output}' --output '{_folder["limited"]}/out' --dtype float32";
-        CliRun run = Shell("sh", "-c", script, Program);
+        CliRun run = ShellRun.Run("sh", "-c", script, ShellRun.Offload);
 
         Assert.Equal(1, run.ExitCode);
-        Assert.Matches(@"^error: [^\n]*/\.out\.[^\n]*: cannot write \d+ bytes at offset \d+: EFBIG[^\n]*\n$", run.Error);
+        Assert.Matches(@"^error: [^\n]*/\.out\.[^\n]*: cannot write \d+ bytes at offset \d+: EFBIG[^\n]*\n$", run.Failure);
         Assert.Empty(Directory.GetFileSystemEntries(_folder["limited"]));
         AssertRunIsIntact();
     }
-
-    private static string Program => Path.Combine(AppContext.BaseDirectory, "offload");
 
     private void AssertRunIsIntact()
     {
         CliRun run = CliRun.InProcess("export", _folder.Output, "--output", _folder["out"], "--json");
         Assert.Equal(Result.GetProperty("weightsHash").GetString(), run.LastJson.GetProperty("weightsHash").GetString());
-    }
-
-    private static CliRun Shell(string program, params string[] args)
-    {
-        var start = new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        // The runtime's own double mapping of code is a file too.
-        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
-        using Process process = Process.Start(start)!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return new CliRun(process.ExitCode, output, error.GetAwaiter().GetResult());
     }
 }

@@ -20,7 +20,7 @@ public sealed class TrainTests : IDisposable
         Assert.Equal(6, result.GetProperty("steps").GetInt32());
         Assert.Matches("^[0-9a-f]{32}$", result.GetProperty("weightsHash").GetString());
         Assert.True(result.GetProperty("evalLoss").GetDouble() < result.GetProperty("evalLossBefore").GetDouble());
-        Assert.All((string[])["finalLoss", "tokensPerSecond", "ssdBytesRead", "ssdBytesWritten", "peakCpuBytes", "peakGpuBytes", "output", "modelFolder"], name => result.GetProperty(name));
+        Assert.All((string[])["finalLoss", "tokensPerSecond", "ssdBytesRead", "ssdBytesWritten", "ssdBytesPerStep", "driveLifeSteps", "driveLifeDays", "peakCpuBytes", "peakGpuBytes", "output", "modelFolder"], name => result.GetProperty(name));
         Assert.True(File.Exists(Path.Combine(_folder.Output, "model", "model.safetensors")));
         Assert.Equal(8, File.ReadAllLines(Path.Combine(_folder.Output, "metrics.jsonl")).Length);
     }
@@ -88,10 +88,12 @@ public sealed class TrainTests : IDisposable
         Assert.StartsWith($"error: --output {_folder.Output}: another process is using this run\nhint: ", second.Error);
     }
 
-    [Fact]
-    public void Train_KilledAtRandomMoments_EndsWithTheSameBits()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Train_KilledAtRandomMoments_EndsWithTheSameBits(bool isOnDrives)
     {
-        CrashCheck.Result result = CrashCheck.Run(numKills: 4, seed: 1);
+        CrashCheck.Result result = CrashCheck.Run(numKills: 4, seed: 1, isOnDrives);
 
         Assert.Null(result.Problem);
         Assert.Equal(4, result.Kills);

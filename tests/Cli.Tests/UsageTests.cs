@@ -67,7 +67,8 @@ public sealed class UsageTests
         string train = CliRun.InProcess("train", "--help").Output;
 
         Assert.Matches(@"--device <cpu> +Where the model computes; only cpu works today", train);
-        Assert.DoesNotContain("--nvme", train);
+        Assert.Contains("--nvme <DIR>", train);
+        Assert.Matches(@"--checkpoint-every <X> +Minutes between checkpoints of states in memory \[30\]; with --nvme see\s+--commit-every", train);
         Assert.Contains("Type of the compute", train);
         Assert.Contains("Type of the written weights", CliRun.InProcess("export", "--help").Output);
     }

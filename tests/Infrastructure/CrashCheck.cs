@@ -20,12 +20,13 @@ public static class CrashCheck
     /// <summary>Runs it.</summary>
     /// <param name="numKills">Processes to kill.</param>
     /// <param name="seed">Seed of the moments.</param>
-    public static Result Run(int numKills, int seed)
+    /// <param name="isOnDrives">With <c>--nvme</c>; the run that nobody touches has its states in memory all the same.</param>
+    public static Result Run(int numKills, int seed, bool isOnDrives)
     {
         string folder = Directory.CreateTempSubdirectory("offload-crash-").FullName;
         try
         {
-            return Run(folder, numKills, new Random(seed));
+            return Run(folder, numKills, new Random(seed), isOnDrives);
         }
         finally
         {
@@ -33,7 +34,7 @@ public static class CrashCheck
         }
     }
 
-    private static Result Run(string folder, int numKills, Random random)
+    private static Result Run(string folder, int numKills, Random random, bool isOnDrives)
     {
         string[] common =
         [
@@ -54,21 +55,23 @@ public static class CrashCheck
         }
 
         string output = Path.Combine(folder, "killed");
+        string drive = Path.Combine(folder, "drive");
+        string[] more = isOnDrives ? ["--nvme", drive] : [];
         int kills = 0;
         int afterCommit = 0;
         int finished = 0;
         while (kills < numKills || finished == 0)
         {
-            using var process = new OffloadProcess([.. common, "--output", output, "--resume"]);
+            using var process = new OffloadProcess([.. common, "--output", output, "--resume", .. more]);
             if (kills < numKills && EndsByKill(process, random))
             {
                 kills++;
-                afterCommit += File.Exists(Path.Combine(output, "checkpoint", "commit.json")) ? 1 : 0;
+                afterCommit += File.Exists(Path.Combine(isOnDrives ? drive : Path.Combine(output, "checkpoint"), "states.offload")) ? 1 : 0;
                 continue;
             }
 
             int exitCode = process.Wait();
-            string? problem = exitCode != 0 ? $"a resumed run ended with {exitCode}: {process.Error}" : Difference(undisturbed, output, expectedHash);
+            string? problem = exitCode != 0 ? $"a resumed run ended with {exitCode}: {process.Error}" : Difference(undisturbed, output, expectedHash, isOnDrives);
             if (problem is not null)
             {
                 return new Result(kills, afterCommit, finished, problem);
@@ -76,6 +79,10 @@ public static class CrashCheck
 
             finished++;
             Directory.Delete(output, recursive: true);
+            if (isOnDrives)
+            {
+                Directory.Delete(drive, recursive: true);
+            }
         }
 
         return new Result(kills, afterCommit, finished, null);
@@ -110,7 +117,7 @@ public static class CrashCheck
 
     private static JsonElement ReadJson(string path) => JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
 
-    private static string? Difference(string undisturbed, string killed, string expectedHash)
+    private static string? Difference(string undisturbed, string killed, string expectedHash, bool isOnDrives)
     {
         string hash = ReadHash(killed);
         if (hash != expectedHash)
@@ -118,7 +125,9 @@ public static class CrashCheck
             return $"expected weights {expectedHash}, found {hash}";
         }
 
-        string[] expectedFiles = Files(undisturbed);
+        string[] expectedFiles = isOnDrives
+            ? [.. Files(undisturbed).Select(file => file.StartsWith("checkpoint", StringComparison.Ordinal) ? "store.json" : file).Order(StringComparer.Ordinal)]
+            : Files(undisturbed);
         string[] files = Files(killed);
         if (!files.SequenceEqual(expectedFiles))
         {
@@ -131,18 +140,16 @@ public static class CrashCheck
             return "the exported models differ";
         }
 
-        long[] steps =
-        [
-            .. File.ReadLines(Path.Combine(killed, "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)
-                .Where(metrics => metrics.TryGetProperty("loss", out _)).Select(metrics => metrics.GetProperty("step").GetInt64()),
-        ];
-        return steps.SequenceEqual(Enumerable.Range(1, Steps).Select(step => (long)step)) ? null : $"metrics.jsonl: expected each step once, found {string.Join(", ", steps)}";
+        // Each step and each evaluation once.
+        string expectedMetrics = Metrics(undisturbed);
+        string metrics = Metrics(killed);
+        return metrics == expectedMetrics ? null : $"metrics.jsonl: expected {expectedMetrics}, found {metrics}";
     }
 
-    // Which of its two names the last state file has depends on how many checkpoints were written.
+    private static string Metrics(string folder) => string.Join(", ", File.ReadLines(Path.Combine(folder, "metrics.jsonl"))
+        .Select(line => JsonDocument.Parse(line).RootElement)
+        .Select(metrics => $"{(metrics.TryGetProperty("loss", out _) ? "step" : "evaluation")} {metrics.GetProperty("step").GetInt64()}"));
+
     private static string[] Files(string folder) =>
-    [
-        .. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
-            .Select(file => Path.GetRelativePath(folder, file).Replace("state-1", "state-0", StringComparison.Ordinal)).Order(StringComparer.Ordinal),
-    ];
+        [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).Order(StringComparer.Ordinal)];
 }

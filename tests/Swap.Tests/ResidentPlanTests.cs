@@ -7,7 +7,7 @@ public sealed class ResidentPlanTests
     private const long MiB = 1L << 20;
 
     // 2.5 GiB in all.
-    private static readonly ResidentPlan Plan = new(StateBytes: 1536 * MiB, ComputeWeightBytes: 0, GradientBytes: 512 * MiB, ActivationBytes: 512 * MiB);
+    private static readonly ResidentPlan Plan = new(StateBytes: 1024 * MiB, TileBytes: 512 * MiB, ComputeWeightBytes: 0, GradientBytes: 512 * MiB, ActivationBytes: 512 * MiB);
 
     [Theory]
     [InlineData(0)]
@@ -30,9 +30,18 @@ public sealed class ResidentPlanTests
         var error = Assert.Throws<PlanInfeasibleException>(() => Plan.RequireWithin(Plan.TotalBytes - shortBytes, "free memory"));
 
         Assert.Equal(
-            "training with all states in memory needs 2.50 GiB (1.50 GiB states, 0 bytes weights, 512.00 MiB gradients, 512.00 MiB activations), "
+            "training with all states in memory needs 2.50 GiB (1.00 GiB states, 512.00 MiB tiles, 0 bytes weights, 512.00 MiB gradients, 512.00 MiB activations), "
             + $"but free memory is {end}",
             error.Message);
+    }
+
+    [Fact]
+    public void RequireWithin_StatesOnDrives_SaysSoAndDoesNotProposeIt()
+    {
+        var error = Assert.Throws<PlanInfeasibleException>(() => (Plan with { StateBytes = 0 }).RequireWithin(0, "free memory"));
+
+        Assert.StartsWith("training with states on drives needs 1.50 GiB (0 bytes states, ", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("--nvme", error.Hint, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -43,6 +52,6 @@ public sealed class ResidentPlanTests
         Assert.Equal(ExitCode.Infeasible, error.ExitCode);
         Assert.Equal(3, (int)error.ExitCode);
         Assert.Contains("--cpu-memory is ", error.Message, StringComparison.Ordinal);
-        Assert.All((string[])["--micro-batch", "--seq-len", "--dtype bfloat16"], option => Assert.Contains(option, error.Hint, StringComparison.Ordinal));
+        Assert.All((string[])["--nvme", "--micro-batch", "--seq-len", "--dtype bfloat16"], option => Assert.Contains(option, error.Hint, StringComparison.Ordinal));
     }
 }

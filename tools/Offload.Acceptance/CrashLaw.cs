@@ -7,10 +7,14 @@ internal static class CrashLaw
 {
     private const int NumKills = 30;
 
-    public static bool Run(TextWriter output)
+    public static bool Run(TextWriter output) => Run(output, isOnDrives: false) & Run(output, isOnDrives: true);
+
+    private static bool Run(TextWriter output, bool isOnDrives)
     {
-        CrashCheck.Result result = CrashCheck.Run(NumKills, Environment.TickCount);
-        output.WriteLine($"{result.Kills} kills, {result.AfterCommit} of them with a commit; {result.Finished} runs ended{(result.Problem is null ? ", all with the undisturbed run's bits" : "")}");
+        CrashCheck.Result result = CrashCheck.Run(NumKills, Environment.TickCount, isOnDrives);
+        string where = isOnDrives ? "states on drives" : "states in memory";
+        output.WriteLine(
+            $"{where}: {result.Kills} kills, {result.AfterCommit} of them with a commit; {result.Finished} runs ended{(result.Problem is null ? ", all with the undisturbed run's bits" : "")}");
         if (result.Problem is not null)
         {
             output.WriteLine(result.Problem);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Engine.Training;
 using Offload.Profiles;
 
@@ -25,8 +26,11 @@ internal static class TrainingArguments
     private static readonly Option<double?> Beta2 = CommonOptions.Number("--beta2", "AdamW's decay of the second moment [0.999]");
     private static readonly Option<double?> Epsilon = CommonOptions.Number("--epsilon", "AdamW's epsilon [1e-8]");
     private static readonly Option<long?> EvalEvery = CommonOptions.Count("--eval-every", "STEPS", "Evaluate after every so many steps [at the beginning and end]");
-    private static readonly Option<double?> CheckpointEvery = CommonOptions.Number("--checkpoint-every", "Minutes between checkpoints [30]");
-    private static readonly Option<long?> CheckpointEverySteps = CommonOptions.Count("--checkpoint-every-steps", "N", "Checkpoint after every so many steps too");
+    private static readonly Option<double?> CheckpointEvery = CommonOptions.Number("--checkpoint-every", "Minutes between checkpoints of states in memory [30]; with --nvme see --commit-every");
+    private static readonly Option<long?> CheckpointEverySteps = CommonOptions.Count("--checkpoint-every-steps", "N", "Checkpoint states in memory after every so many steps too");
+    private static readonly Option<long?> CommitEvery = CommonOptions.Count("--commit-every", "STEPS", "With --nvme: commit after every so many steps [1]");
+    private static readonly Option<bool> SingleGeneration = new("--single-generation") { Description = "With --nvme: half the room on the drives; a crash inside a step then loses the run" };
+    private static readonly Option<double?> Tbw = CommonOptions.Number("--tbw", "Terabytes that the drives of --nvme are rated for: shows how long they last");
     private static readonly Option<long?> MaxSkippedSteps = CommonOptions.Count("--max-skipped-steps", "N", "Stop when so many steps in a row had a NaN or infinity [10]");
     private static readonly Option<bool> NoExport = new("--no-export") { Description = "Do not write the trained model below --output at the end" };
 
@@ -35,7 +39,7 @@ internal static class TrainingArguments
         CommonOptions.Model, FromScratch, CommonOptions.Data, EvalData, EvalFraction, CommonOptions.Output, CommonOptions.Resume, CommonOptions.Steps, Epochs,
         CommonOptions.SeqLen, CommonOptions.MicroBatch, CommonOptions.TokensPerStep, CommonOptions.Lr, LrSchedule, WarmupSteps, WeightDecay, WeightDecayOn,
         Beta1, Beta2, Epsilon, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads,
-        CommonOptions.CpuMemory, EvalEvery, CheckpointEvery, CheckpointEverySteps, MaxSkippedSteps, NoExport,
+        CommonOptions.CpuMemory, CommonOptions.Nvme, CommitEvery, SingleGeneration, Tbw, EvalEvery, CheckpointEvery, CheckpointEverySteps, MaxSkippedSteps, NoExport,
     ];
 
     /// <summary>Adds them to a command.</summary>
@@ -78,6 +82,10 @@ internal static class TrainingArguments
         EvalEverySteps = context.Get(EvalEvery),
         CheckpointEvery = Minutes(context, CheckpointEvery) ?? Defaults.CheckpointEvery,
         CheckpointEverySteps = context.Get(CheckpointEverySteps),
+        NvmeFolders = context.Get(CommonOptions.Nvme)!,
+        CommitEverySteps = context.Get(CommitEvery) ?? Defaults.CommitEverySteps,
+        SingleGeneration = context.Get(SingleGeneration),
+        RatingTerabytes = AboveZero(context, Tbw),
         MaxSkippedSteps = ToInt(context, MaxSkippedSteps) ?? Defaults.MaxSkippedSteps,
         CpuMemoryBytes = context.Get(CommonOptions.CpuMemory),
         Export = !context.Get(NoExport),

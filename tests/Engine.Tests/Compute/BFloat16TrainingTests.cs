@@ -36,7 +36,7 @@ public sealed class BFloat16TrainingTests
             Assert.True(gradients.IsFinite);
             losses[step / 10] += gradients.Loss / 10;
             var update = new AdamWStep(options, learningRate: 3e-3, step + 1, GradientNorm.ClipScale(gradients.Norm, 1.0));
-            model.Update(update, update, WeightDecayScope.All);
+            model.Update(new UpdateStep(update, update, WeightDecayScope.All));
         }
 
         return losses;

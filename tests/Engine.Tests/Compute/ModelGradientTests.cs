@@ -1,6 +1,7 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
+using Offload.Engine.States;
 using Offload.Engine.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -97,13 +98,13 @@ public sealed class ModelGradientTests : IDisposable
         using var untiedModel = new ResidentModel(ModelLayout.Create(tied with { TiedEmbeddings = false }), Numerics(512), _threads);
         for (int i = 0; i < tiedModel.Units.Count; i++)
         {
-            untiedModel.WriteMasters(i, 0, Masters(tiedModel.Units[i]));
+            untiedModel.WriteMasters(i, 0, Masters(tiedModel, i));
         }
 
         int matrixCount = tied.VocabularySize * tied.HiddenSize;
         long headOffset = untiedModel.Units[^1].Layout.Count - matrixCount;
-        untiedModel.WriteMasters(untiedModel.Units.Count - 1, headOffset, Masters(tiedModel.Units[0]).AsSpan(0, matrixCount));
-        untiedModel.RefreshWeights();
+        untiedModel.WriteMasters(untiedModel.Units.Count - 1, headOffset, Masters(tiedModel, 0).AsSpan(0, matrixCount));
+        untiedModel.CompleteMasters();
 
         double loss = untiedModel.ComputeGradients(batches).Loss;
         Assert.Equal(loss, tiedModel.ComputeGradients(batches).Loss);
@@ -155,9 +156,9 @@ public sealed class ModelGradientTests : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using ResidentModel model = Model(config, seed, headChunkTokens);
         var leaves = new Dictionary<string, Tensor>();
-        foreach (UnitState unit in model.Units)
+        foreach (UnitTensors unit in model.Units)
         {
-            foreach ((string name, Tensor leaf) in RandomModels.Leaves(unit.Layout, Masters(unit)))
+            foreach ((string name, Tensor leaf) in RandomModels.Leaves(unit.Layout, Masters(model, unit.Layout.Index)))
             {
                 leaves.Add(name, leaf);
             }
@@ -170,7 +171,7 @@ public sealed class ModelGradientTests : IDisposable
         Assert.Equal(loss.item<float>(), step.Loss, 1e-4 * loss.item<float>());
         double norm = Math.Sqrt(leaves.Values.Sum(leaf => leaf.grad is Tensor gradient ? Math.Pow(gradient.norm().item<float>(), 2) : 0));
         Assert.Equal(norm, step.Norm, 1e-4 * norm);
-        foreach (UnitState unit in model.Units)
+        foreach (UnitTensors unit in model.Units)
         {
             float[] gradients = Gradients(unit);
             foreach (ParameterInfo parameter in unit.Layout.Parameters)
@@ -209,23 +210,23 @@ public sealed class ModelGradientTests : IDisposable
     {
         var random = new Random(seed);
         var model = new ResidentModel(ModelLayout.Create(config), Numerics(headChunkTokens), _threads);
-        foreach (UnitState unit in model.Units)
+        foreach (UnitTensors unit in model.Units)
         {
-            unit.WriteMasters(0, RandomModels.Parameters(random, unit.Layout));
+            model.WriteMasters(unit.Layout.Index, 0, RandomModels.Parameters(random, unit.Layout));
         }
 
-        model.RefreshWeights();
+        model.CompleteMasters();
         return model;
     }
 
-    private static float[] Masters(UnitState unit)
+    private static float[] Masters(ResidentModel model, int unitIndex)
     {
-        var values = new float[unit.Layout.Count];
-        unit.ReadMasters(0, values);
+        var values = new float[model.Units[unitIndex].Layout.Count];
+        model.ReadMasters(unitIndex, 0, values);
         return values;
     }
 
-    private static float[] Gradients(UnitState unit)
+    private static float[] Gradients(UnitTensors unit)
     {
         var values = new float[unit.Layout.Count];
         unit.ReadGradients(0, values);

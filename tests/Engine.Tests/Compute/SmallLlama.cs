@@ -1,5 +1,6 @@
 using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
+using Offload.Engine.States;
 using Offload.Engine.Training;
 
 namespace Offload.Engine.Tests.Compute;
@@ -44,12 +45,12 @@ internal static class SmallLlama
         };
         var random = new Random(1);
         var model = new ResidentModel(ModelLayout.Create(Config), numerics, threads);
-        foreach (UnitState unit in model.Units)
+        foreach (UnitTensors unit in model.Units)
         {
-            unit.WriteMasters(0, RandomModels.Parameters(random, unit.Layout));
+            model.WriteMasters(unit.Layout.Index, 0, RandomModels.Parameters(random, unit.Layout));
         }
 
-        model.RefreshWeights();
+        model.CompleteMasters();
         return model;
     }
 }

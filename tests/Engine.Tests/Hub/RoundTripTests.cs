@@ -31,7 +31,7 @@ public sealed class RoundTripTests : IDisposable
     {
         string source = Path.Combine(GoldenFolder.Repository, name);
         using ResidentModel model = Import(source);
-        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32);
+        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32, TestContext.Current.CancellationToken);
 
         AssertSameTensors(source, _folder["out"], bytes => bytes);
         Assert.Equal("float32", ReadConfig(_folder["out"])["dtype"]!.GetValue<string>());
@@ -43,7 +43,7 @@ public sealed class RoundTripTests : IDisposable
     {
         string source = Path.Combine(GoldenFolder.Repository, name);
         using ResidentModel model = Import(source);
-        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.BFloat16);
+        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.BFloat16, TestContext.Current.CancellationToken);
 
         AssertSameTensors(source, _folder["out"], RoundToNearestEven);
         Assert.Equal("bfloat16", ReadConfig(_folder["out"])["dtype"]!.GetValue<string>());
@@ -77,7 +77,7 @@ public sealed class RoundTripTests : IDisposable
     {
         string source = Path.Combine(GoldenFolder.Repository, "llama3-tied");
         using ResidentModel model = Import(source);
-        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32);
+        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32, TestContext.Current.CancellationToken);
 
         using (SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(_folder["out"]))
         {
@@ -85,7 +85,7 @@ public sealed class RoundTripTests : IDisposable
         }
 
         using ResidentModel again = Import(_folder["out"]);
-        Assert.Equal(WeightsHash.Compute(model), WeightsHash.Compute(again));
+        Assert.Equal(WeightsHash.Compute(model, TestContext.Current.CancellationToken), WeightsHash.Compute(again, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -104,10 +104,10 @@ public sealed class RoundTripTests : IDisposable
     {
         string source = Path.Combine(GoldenFolder.Repository, "llama");
         using ResidentModel model = Import(source);
-        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32);
+        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32, TestContext.Current.CancellationToken);
         File.WriteAllText(Path.Combine(_folder["out"], "chat_template.jinja"), "stale");
 
-        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.BFloat16);
+        ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.BFloat16, TestContext.Current.CancellationToken);
 
         Assert.Equal(["config.json", "model.safetensors", "offload_export.json"], Directory.GetFiles(_folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(_folder["out"]);
@@ -124,7 +124,7 @@ public sealed class RoundTripTests : IDisposable
         Directory.CreateDirectory(_folder["out"]);
         File.WriteAllText(Path.Combine(_folder["out"], file), "theirs");
 
-        Assert.Throws<StorageException>(() => ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32));
+        Assert.Throws<StorageException>(() => ModelExport.Write(model, HubCompanions.Read(source), _folder["out"], ComputeType.Float32, TestContext.Current.CancellationToken));
 
         Assert.Equal("theirs", File.ReadAllText(Path.Combine(_folder["out"], file)));
         Assert.Equal(["out"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName));

@@ -1,5 +1,5 @@
 using Offload.Engine.Models;
-using Offload.Engine.Training;
+using Offload.Engine.Optimizers;
 using Offload.Tests.Infrastructure;
 
 namespace Offload.Engine.Tests.Training;

@@ -42,20 +42,23 @@ public class ResidentPlannerTests
         _ = TorchRuntime.Current;
         ModelLayout layout = ModelLayout.Create(HubConfig.Load(Path.Combine(GoldenFolder.Repository, name)));
         var numerics = new RunNumerics { Type = type, SequenceTokens = 16, MicroBatchSequences = 2, Seed = 0, ComputeThreads = 1 };
-        ResidentPlan plan = ResidentPlanner.Plan(layout, numerics);
+        ResidentPlan plan = ResidentPlanner.Plan(layout, numerics, areStatesOnDrives: false, maxTileBytes: 4096);
+        ResidentPlan onDrives = ResidentPlanner.Plan(layout, numerics, areStatesOnDrives: true, maxTileBytes: 4096);
         long before = NativeBuffer.OutstandingBytes;
         using var threads = new ParallelRanges(1);
         using var model = new ResidentModel(layout, numerics, threads);
 
         Assert.Equal(plan.StateBytes + plan.ComputeWeightBytes + plan.GradientBytes, NativeBuffer.OutstandingBytes - before);
         Assert.Equal(12 * layout.NumParameters, plan.StateBytes);
+        Assert.Equal(7 * 4096, plan.TileBytes);
+        Assert.Equal((type == ComputeType.BFloat16 ? 10 : 12) * layout.NumParameters, plan.TotalBytes - onDrives.TotalBytes);
         Assert.True(plan.ActivationBytes > 0);
     }
 
     [Fact]
     public void RequireWithin_TooSmall_SaysByHowMuch()
     {
-        var plan = new ResidentPlan(12L << 30, 0, 6L << 30, 2L << 30);
+        var plan = new ResidentPlan(12L << 30, 0, 0, 6L << 30, 2L << 30);
 
         plan.RequireWithin(20L << 30, "--cpu-memory");
         var error = Assert.Throws<PlanInfeasibleException>(() => plan.RequireWithin(15L << 30, "--cpu-memory"));

@@ -25,6 +25,8 @@ internal sealed class TinyRun : IDisposable
 
     public string ModelFolder => _folder["model"];
 
+    public string Folder => Path.GetDirectoryName(ModelFolder)!;
+
     public string DataFile => _folder["data.txt"];
 
     public string this[string name] => _folder[name];
@@ -88,7 +90,7 @@ internal sealed class TinyRun : IDisposable
             }
         }
 
-        ModelExport.Write(model, HubCompanions.Read(_folder[name + ".base"]), _folder[name], type);
+        ModelExport.Write(model, HubCompanions.Read(_folder[name + ".base"]), _folder[name], type, TestContext.Current.CancellationToken);
         return _folder[name];
     }
 

@@ -64,6 +64,20 @@ public sealed class DiskSpaceTests
         }
     }
 
+    [Fact]
+    public void RequireAll_OneFileSystem_IsCountedTogether()
+    {
+        using var folder = new TemporaryFolder();
+        long availableBytes = DiskSpace.AvailableBytes(folder.Path);
+        long halfBytes = availableBytes / 2;
+
+        DiskSpace.RequireAll([(folder["a"], halfBytes / 2), (folder["b"], halfBytes / 2)]);
+        var error = Assert.Throws<StorageException>(() => DiskSpace.RequireAll([(folder["a"], halfBytes), (folder["b"], availableBytes), ("/proc", 0)]));
+
+        Assert.StartsWith(folder["b"], error.Message, StringComparison.Ordinal);
+        Assert.Contains("bytes are missing", error.Message, StringComparison.Ordinal);
+    }
+
     private static bool Run(string program, params string[] arguments)
     {
         using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;

@@ -5,7 +5,7 @@ using Offload.Profiles;
 
 namespace Offload.Cli.Commands;
 
-/// <summary><c>offload export RUN</c>: writes a run's last checkpoint as a Hub folder, streamed.</summary>
+/// <summary><c>offload export RUN</c>: writes a run's last commit as a Hub folder, streamed.</summary>
 internal static class ExportCommand
 {
     private static readonly Argument<string> RunArgument = new("run") { Description = "Folder of a run: the --output of offload train", HelpName = "RUN" };
@@ -14,10 +14,11 @@ internal static class ExportCommand
 
     internal static Command Create()
     {
-        var command = new Command("export", "Write the model of a run's last checkpoint as a folder that Hugging Face loads");
+        var command = new Command("export", "Write the model of a run's last commit as a folder that Hugging Face loads");
         command.Add(RunArgument);
         command.Add(CommonOptions.Output);
         command.Add(Dtype);
+        command.Add(CommonOptions.Nvme);
         command.SetWork(Run);
         return command;
     }
@@ -26,7 +27,8 @@ internal static class ExportCommand
     {
         string run = context.Get(RunArgument)!;
         string output = context.Get(CommonOptions.Output) ?? throw new UsageException("--output is missing: expected a folder for the model");
-        ExportResult result = RunExport.Write(run, output, context.Get(Dtype) is { } type ? Enum.Parse<ComputeType>(type, ignoreCase: true) : null);
+        ComputeType? type = context.Get(Dtype) is { } name ? Enum.Parse<ComputeType>(name, ignoreCase: true) : null;
+        ExportResult result = RunExport.Write(run, output, type, context.Get(CommonOptions.Nvme)!, text => context.Error.WriteLine($"warning: {text}"), context.Cancellation);
         if (context.Json)
         {
             context.WriteJson(result);

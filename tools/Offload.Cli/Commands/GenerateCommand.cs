@@ -15,7 +15,7 @@ internal static class GenerateCommand
 
     internal static Command Create()
     {
-        var command = new Command("generate", "Continue a text with a model of a Hub folder");
+        var command = new Command("generate", "Continue a text with a model of a Hub folder or of a run");
         Option[] options = [CommonOptions.Model, Prompt, MaxNewTokens, Temperature, TopP, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads];
         foreach (Option option in options)
         {
@@ -28,7 +28,7 @@ internal static class GenerateCommand
 
     private static ExitCode Run(CommandContext context)
     {
-        string model = context.Get(CommonOptions.Model) ?? throw new UsageException("--model is missing: expected a Hugging Face model folder");
+        string model = context.Get(CommonOptions.Model) ?? throw new UsageException("--model is missing: expected a Hugging Face model folder, or the folder of a run");
         string prompt = context.Get(Prompt) ?? throw new UsageException("--prompt is missing: expected a text to continue");
         double topP = context.Get(TopP) ?? 1;
         if (topP is not (> 0 and <= 1))
@@ -45,7 +45,11 @@ internal static class GenerateCommand
         };
         TrainingArguments.RequireCpu(context);
         context.LoadTorch();
-        using TextGenerator generator = TextGenerator.Load(model, TrainingArguments.ReadType(context) ?? ComputeType.BFloat16, TrainingArguments.ToInt(context, CommonOptions.Threads));
+        using TextGenerator generator = TextGenerator.Load(
+            model,
+            TrainingArguments.ReadType(context) ?? ComputeType.BFloat16,
+            TrainingArguments.ToInt(context, CommonOptions.Threads),
+            text => context.Error.WriteLine($"warning: {text}"));
         string text = generator.Generate(prompt, options, context.Cancellation);
         if (context.Json)
         {

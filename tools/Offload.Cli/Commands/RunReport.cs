@@ -10,7 +10,7 @@ internal static class RunReport
     {
         if (context.Json)
         {
-            context.WriteJson(new Report(run.Path, "run", run.ModelType, run.Parameters, run.Settings, run.Step, run.SkippedSteps, run.LastLoss, run.EvalLossBefore, run.Result));
+            context.WriteJson(new Report(run.Path, "run", run.ModelType, run.Parameters, run.Settings, run.StoreFolders, run.Step, run.SkippedSteps, run.LastLoss, run.EvalLossBefore, run.Result));
             return;
         }
 
@@ -26,6 +26,7 @@ internal static class RunReport
             $"  AdamW: beta1 {settings.Beta1}, beta2 {settings.Beta2}, epsilon {settings.Epsilon}, weight decay {settings.WeightDecay} on {settings.WeightDecayScope.ToString().ToLowerInvariant()}, "
             + $"gradient norm {(settings.MaxGradNorm == 0 ? "not clipped" : $"at most {settings.MaxGradNorm}")}");
         output.WriteLine($"  seed {settings.Numerics.Seed}, {settings.Numerics.ComputeThreads} threads");
+        output.WriteLine($"  states: {string.Join(", ", run.StoreFolders)}");
         output.WriteLine(run.Step is long step
             ? $"  committed: step {step:N0} of {settings.Steps:N0}, loss {run.LastLoss:F4}, {run.SkippedSteps:N0} steps skipped"
             : $"  committed: nothing of {settings.Steps:N0} steps yet");
@@ -47,6 +48,7 @@ internal static class RunReport
         string ModelType,
         long Parameters,
         RunSettings Settings,
+        IReadOnlyList<string> StoreFolders,
         long? Step,
         long SkippedSteps,
         double? LastLoss,

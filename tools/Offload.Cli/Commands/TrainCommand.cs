@@ -53,6 +53,8 @@ internal static class TrainCommand
             output.WriteLine($"evaluation: loss {before:F4} -> {after:F4}, perplexity {Math.Exp(before):F2} -> {Math.Exp(after):F2}");
         }
 
+        string life = result.DriveLifeDays is double days ? $"; at this rate the drives last {result.DriveLifeSteps:N0} steps, {days:N0} days" : "";
+        output.WriteLine($"states: {Sizes.Format(result.SsdBytesRead)} read, {Sizes.Format(result.SsdBytesWritten)} written, {Sizes.Format((long)result.SsdBytesPerStep)} a step{life}");
         output.WriteLine($"weights {result.WeightsHash}; run in {result.Output}");
         if (result.ModelFolder is not null)
         {

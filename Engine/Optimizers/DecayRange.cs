@@ -1,6 +1,6 @@
 using Offload.Engine.Models;
 
-namespace Offload.Engine.Training;
+namespace Offload.Engine.Optimizers;
 
 /// <summary>Neighbouring parameters of a unit that share weight decay: one run of the update.</summary>
 /// <param name="Offset">First element within the unit.</param>

@@ -1,4 +1,4 @@
-namespace Offload.Engine.Training;
+namespace Offload.Engine.Optimizers;
 
 /// <summary>What weight decay applies to.</summary>
 public enum WeightDecayScope

@@ -1,0 +1,45 @@
+using Offload.Engine.Models;
+using Offload.Engine.Parallelism;
+
+namespace Offload.Engine.Optimizers;
+
+/// <summary>
+/// AdamW over any run of a unit's parameters, decaying what is decayed. How a unit is cut into runs does not change a bit. Nothing is
+/// allocated once a unit was seen. One call at a time; the threads are the caller's.
+/// </summary>
+/// <param name="layout">The model.</param>
+/// <param name="threads">Who does the work; not disposed here.</param>
+internal sealed class UnitUpdate(ModelLayout layout, ParallelRanges threads)
+{
+    private readonly ParallelAdamW _update = new(threads);
+    private readonly IReadOnlyList<DecayRange>?[] _ranges = new IReadOnlyList<DecayRange>?[layout.Units.Count];
+    private WeightDecayScope _scope;
+
+    /// <summary>Updates a run of parameters in place.</summary>
+    /// <param name="unitIndex">The unit.</param>
+    /// <param name="first">First parameter within the unit.</param>
+    /// <param name="count">Parameters.</param>
+    /// <param name="states">Their states: the first is the one of parameter <paramref name="first"/>.</param>
+    /// <param name="gradients">Their gradients, likewise.</param>
+    /// <param name="step">The step's constants.</param>
+    public void Run(int unitIndex, long first, long count, AdamWStates states, GradientPointer gradients, in UpdateStep step)
+    {
+        if (_scope != step.Scope)
+        {
+            Array.Clear(_ranges);
+            _scope = step.Scope;
+        }
+
+        IReadOnlyList<DecayRange> ranges = _ranges[unitIndex] ??= DecayRange.Of(layout.Units[unitIndex], step.Scope);
+        for (int i = 0; i < ranges.Count; i++)
+        {
+            long start = Math.Max(first, ranges[i].Offset);
+            long end = Math.Min(first + count, ranges[i].Offset + ranges[i].Count);
+            if (start < end)
+            {
+                AdamWStates here = states.From(start - first);
+                _update.Update(ranges[i].IsDecayed ? step.Decayed : step.Plain, here, here, gradients.From(start - first), end - start);
+            }
+        }
+    }
+}

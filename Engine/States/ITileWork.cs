@@ -1,0 +1,13 @@
+using Offload.Storage.States;
+
+namespace Offload.Engine.States;
+
+/// <summary>What is done to tiles that stream through memory.</summary>
+internal unsafe interface ITileWork
+{
+    /// <summary>Called for each tile, in order, on the thread that streams.</summary>
+    /// <param name="index">Place of the tile in the stream.</param>
+    /// <param name="tile">The tile.</param>
+    /// <param name="address">Its first byte, valid during the call.</param>
+    void OnTile(int index, TileId tile, byte* address);
+}

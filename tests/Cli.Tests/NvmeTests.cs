@@ -1,0 +1,119 @@
+using System.Text.Json;
+using Offload.Tests.Infrastructure;
+
+namespace Offload.Cli.Tests;
+
+[Collection(nameof(ProcessWide))]
+public sealed class NvmeTests : IDisposable
+{
+    private readonly TrainFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Train_Nvme_GivesTheBitsOfMemoryAndCountsBytes()
+    {
+        string expected = _folder.Train("--from-scratch", "--json", "--output", _folder["memory"]).LastJson.GetProperty("weightsHash").GetString()!;
+
+        CliRun run = _folder.Train("--from-scratch", "--json", "--nvme", _folder["a"], "--nvme", _folder["b"], "--tbw", "600");
+
+        Assert.True(run.ExitCode == 0, run.Error);
+        JsonElement result = run.LastJson;
+        Assert.Equal(expected, result.GetProperty("weightsHash").GetString());
+        Assert.Contains("drives rated for 600 TB last ", run.Error);
+        Assert.True(result.GetProperty("driveLifeDays").GetDouble() > 0);
+        Assert.Equal(result.GetProperty("ssdBytesWritten").GetInt64() / 6.0, result.GetProperty("ssdBytesPerStep").GetDouble(), 1e-6);
+        Assert.True(File.Exists(Path.Combine(_folder["a"], "states.offload")) && File.Exists(Path.Combine(_folder["b"], "states.offload")));
+        JsonElement[] steps = [.. run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).Where(line => line.TryGetProperty("gradNorm", out _))];
+        Assert.All(steps, step => Assert.True(step.GetProperty("ssdBytesWritten").GetInt64() >= 12 * 35040));
+
+        JsonElement inspected = CliRun.InProcess("inspect", _folder.Output, "--json").LastJson;
+        Assert.Equal([_folder["a"], _folder["b"]], inspected.GetProperty("storeFolders").EnumerateArray().Select(folder => folder.GetString()));
+        CliRun generated = CliRun.InProcess("generate", "--model", _folder.Output, "--prompt", "the cat", "--max-new-tokens", "3", "--threads", "1");
+        CliRun generatedFromExport = CliRun.InProcess("generate", "--model", Path.Combine(_folder["memory"], "model"), "--prompt", "the cat", "--max-new-tokens", "3", "--threads", "1");
+        Assert.Equal(generatedFromExport.Output, generated.Output);
+        Assert.Equal(0, generated.ExitCode);
+    }
+
+    [Fact]
+    public void Export_RunInUse_IsOneLineAndInspectWorks()
+    {
+        using var process = new OffloadProcess(_folder.Args("--from-scratch", "--steps", "100000", "--json", "--nvme", _folder["nvme"]));
+        process.ReadLine();
+        process.ReadLine();
+
+        CliRun exported = CliRun.InProcess("export", _folder.Output, "--output", _folder["out"]);
+        CliRun inspected = CliRun.InProcess("inspect", _folder.Output, "--json");
+        CliRun second = _folder.Train("--from-scratch", "--output", _folder["second"], "--nvme", _folder["nvme"]);
+
+        Assert.Equal(1, exported.ExitCode);
+        Assert.Matches(@"^error: .*states\.offload.*: cannot [^\n]* another process [^\n]*\nhint: [^\n]+\n$", exported.Failure);
+        Assert.False(Directory.Exists(_folder["out"]));
+        Assert.Equal(0, inspected.ExitCode);
+        Assert.True(inspected.LastJson.GetProperty("step").GetInt64() >= 0);
+        Assert.Equal(2, second.ExitCode);
+        Assert.StartsWith($"error: --nvme {_folder["nvme"]}: expected no store, found one\n", second.Error);
+    }
+
+    [Fact]
+    public void Train_HalfMadeStore_IsStartedAnewSayingSo()
+    {
+        Directory.CreateDirectory(_folder["nvme"]);
+        File.WriteAllText(Path.Combine(_folder["nvme"], "states.offload.part"), "half");
+
+        CliRun run = _folder.Train("--from-scratch", "--nvme", _folder["nvme"]);
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains($"the half-made store in {_folder["nvme"]} is started anew", run.Error);
+    }
+
+    [Fact]
+    public void Train_InterruptedWithNvme_ResumesWithoutIt()
+    {
+        string[] options = ["--from-scratch", "--steps", "200", "--json"];
+        string whole = _folder.Train([.. options, "--output", _folder["whole"]]).LastJson.GetProperty("weightsHash").GetString()!;
+        using var process = new OffloadProcess(_folder.Args([.. options, "--nvme", _folder["nvme"], "--commit-every", "1000"]));
+        for (int line = 0; line < 4; line++)
+        {
+            process.ReadLine();
+        }
+
+        Assert.True(process.Interrupt());
+        int exitCode = process.Wait();
+
+        Assert.True(exitCode == 130, process.Error);
+        long committed = CliRun.InProcess("inspect", _folder.Output, "--json").LastJson.GetProperty("step").GetInt64();
+        Assert.InRange(committed, 3, 199);
+        CliRun resumed = _folder.Train([.. options, "--resume"]);
+        Assert.Contains($"resumed after step {committed} of 200", resumed.Error);
+        Assert.Equal(whole, resumed.LastJson.GetProperty("weightsHash").GetString());
+    }
+
+    [Fact]
+    public void Train_DiskTooSmall_IsRefusedBeforeAByteIsWritten()
+    {
+        // A file system of 64 KiB in a mount namespace of its own; the store has more.
+        string mount = Directory.CreateDirectory(_folder["disk"]).FullName;
+        string args = string.Join(' ', _folder.Args("--from-scratch", "--nvme", $"{mount}/nvme").Select(arg => $"'{arg}'"));
+        string script = $"mount -t tmpfs -o size=64k tmpfs '{mount}' || exit 99\n\"$0\" {args}\ncode=$?\nls -A '{mount}'\nexit $code";
+        CliRun run = ShellRun.Run("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, ShellRun.Offload);
+        Assert.SkipUnless(run.ExitCode is 0 or 1 or 134 && !run.Error.Contains("unshare", StringComparison.Ordinal), "this system does not let users mount a file system of their own");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Matches(@"error: .*/nvme: cannot write \d+ bytes: only \d+ bytes are free, \d+ bytes are missing\nhint: [^\n]+\n$", run.Error);
+        Assert.Equal("", run.Output);
+        Assert.False(Directory.Exists(_folder.Output));
+    }
+
+    [Fact]
+    public void Train_SingleGenerationWithoutNvme_IsRefusedAndWithItWarned()
+    {
+        CliRun refused = _folder.Train("--from-scratch", "--single-generation");
+        CliRun run = _folder.Train("--from-scratch", "--single-generation", "--nvme", _folder["nvme"]);
+
+        Assert.Equal(2, refused.ExitCode);
+        Assert.StartsWith("error: --single-generation: expected --nvme with it\n", refused.Error);
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("a crash or power cut inside a step loses the whole run", run.Error);
+    }
+}
