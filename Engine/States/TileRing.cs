@@ -27,6 +27,7 @@ internal sealed unsafe class TileRing : IDisposable
     {
         _store = store;
         _arena = new SlotArena(NumSlots, store.Geometry.MaxTileBytes, "tile slots");
+        _arena.RegisterWith(store.Device);
         for (int i = 0; i < NumSlots; i++)
         {
             _slots[i] = _arena.Rent();

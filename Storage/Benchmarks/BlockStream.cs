@@ -15,6 +15,7 @@ internal sealed unsafe class BlockStream : IDisposable
     private readonly BlockOperation _operation;
     private readonly int _blockBytes;
     private readonly NativeBuffer _memory;
+    private readonly IDisposable? _registration;
     private readonly Request[] _requests;
     private PassMeter _meter = null!;
     private bool _endsPass;
@@ -33,6 +34,7 @@ internal sealed unsafe class BlockStream : IDisposable
         _operation = operation;
         _blockBytes = blockBytes;
         _memory = new NativeBuffer((long)blockBytes * depth);
+        _registration = device.TryRegister(_memory.Address, _memory.SizeBytes);
         _requests = new Request[depth];
         for (int i = 0; i < depth; i++)
         {
@@ -82,7 +84,11 @@ internal sealed unsafe class BlockStream : IDisposable
     }
 
     /// <summary>Frees the memory; nothing may be in flight.</summary>
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        _registration?.Dispose();
+        _memory.Dispose();
+    }
 
     private bool TryTake(out long offsetBytes, out int sizeBytes)
     {

@@ -22,7 +22,8 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
 
     private readonly StateStore _store;
     private readonly TileId[] _tiles;
-    private readonly NativeBuffer[] _writeSlots = new NativeBuffer[TilesInFlight];
+    private readonly SlotArena _arena;
+    private readonly Slot[] _writeSlots = new Slot[TilesInFlight];
     private readonly TileTransfer[] _writes = new TileTransfer[TilesInFlight];
 
     /// <param name="store">New, without a commit, of a description from <see cref="Describe"/>; the target's from now on.</param>
@@ -30,10 +31,12 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
     {
         _store = store;
         _tiles = [.. _store.Geometry.Tiles()];
+        _arena = new SlotArena(TilesInFlight, _store.Geometry.MaxTileBytes, "tiles to write");
+        _arena.RegisterWith(_store.Device);
         for (int i = 0; i < TilesInFlight; i++)
         {
-            _writeSlots[i] = new NativeBuffer(_store.Geometry.MaxTileBytes);
-            RandomBytes.Fill(_writeSlots[i].AsSpan<byte>(0, _store.Geometry.MaxTileBytes), seed: i);
+            _writeSlots[i] = _arena.Rent();
+            RandomBytes.Fill(_writeSlots[i].Bytes, seed: i);
             _writes[i] = new TileTransfer(_store);
         }
     }
@@ -85,7 +88,8 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
     public void Dispose()
     {
         _store.Dispose();
-        Array.ForEach(_writeSlots, slot => slot.Dispose());
+        Array.ForEach(_writeSlots, _arena.Return);
+        _arena.Dispose();
     }
 
     private BenchmarkPass Time(BenchmarkPattern pattern, CancellationToken cancellation)
@@ -172,7 +176,7 @@ internal sealed unsafe class StoreTarget : IBenchmarkTarget
                 for (; numStarted < tiles.Length && numStarted - numDone < TilesInFlight && !meter.IsOver; numStarted++)
                 {
                     TileTransfer next = _writes[numStarted % TilesInFlight];
-                    next.PrepareWrite(tiles[numStarted], (byte*)_writeSlots[numStarted % TilesInFlight].Address, IoPriority.Normal);
+                    next.PrepareWrite(tiles[numStarted], _writeSlots[numStarted % TilesInFlight].Address, IoPriority.Normal);
                     _store.Start(next);
                 }
 

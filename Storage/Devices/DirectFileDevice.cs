@@ -1,5 +1,3 @@
-using Offload.Storage.Memory;
-
 namespace Offload.Storage.Devices;
 
 /// <summary>

@@ -9,6 +9,7 @@ internal static partial class Libc
     internal const int Eintr = 4;
     internal const int Eagain = 11;
     internal const int Ebusy = 16;
+    internal const int Enomem = 12;
     internal const int Einval = 22;
     internal const int Efbig = 27;
     internal const int Enospc = 28;

@@ -1,3 +1,5 @@
+using Offload.Storage.Devices;
+
 namespace Offload.Storage.Memory;
 
 /// <summary>
@@ -21,6 +23,7 @@ public sealed unsafe class SlotArena : IDisposable
     private readonly MemoryReservation? _reservation;
     private readonly bool _poisonsReturned;
     private readonly MappedRegion _region;
+    private readonly List<IDisposable> _registrations = [];
     private long _nextTicket;
     private int _numFree;
     private int _highWaterSlots;
@@ -99,12 +102,27 @@ public sealed unsafe class SlotArena : IDisposable
         }
     }
 
-    /// <summary>First byte of all slots, which lie one after the other: for registering the region as a whole.</summary>
+    /// <summary>First byte of all slots, which lie one after the other.</summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     internal byte* Region => _region.Address;
 
-    /// <summary>Size of all slots together.</summary>
-    internal long RegionBytes => _region.SizeBytes;
+    /// <summary>
+    /// Has a device pin the slots once instead of at every transfer, as long as the arena lives: less processor time. Nothing depends on it.
+    /// </summary>
+    /// <param name="device">Where the slots' bytes come from and go to; may be disposed before the arena.</param>
+    /// <returns>Whether it did.</returns>
+    /// <exception cref="ObjectDisposedException">The arena or the device is disposed.</exception>
+    public bool RegisterWith(IBlockDevice device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (device.TryRegister(_region.Address, _region.SizeBytes) is not { } registration)
+        {
+            return false;
+        }
+
+        _registrations.Add(registration);
+        return true;
+    }
 
     /// <summary>Takes a slot; waits while none is free, first come, first served. Blocks.</summary>
     /// <param name="cancellation">Ends the wait.</param>
@@ -223,6 +241,7 @@ public sealed unsafe class SlotArena : IDisposable
             Monitor.PulseAll(_gate);
         }
 
+        _registrations.ForEach(registration => registration.Dispose());
         _region.Dispose();
         _reservation?.Dispose();
     }

@@ -39,6 +39,7 @@ public sealed unsafe class TileReader : IDisposable
         _store = store;
         Table = table;
         _arena = new SlotArena(lookahead + 1, store.Geometry.MaxTileBytes, "tiles read ahead", limit);
+        _arena.RegisterWith(store.Device);
         _places = new Place[lookahead + 1];
         for (int index = 0; index < _places.Length; index++)
         {

@@ -239,13 +239,12 @@ public sealed class DirectFileDeviceTests
     [Theory]
     [InlineData(IoEngine.IoUring)]
     [InlineData(IoEngine.Threads)]
-    public unsafe void TryRegisterBuffer_GrantedOrNot_TransfersAreTheSame(IoEngine engine)
+    public unsafe void TryRegister_GrantedOrNot_TransfersAreTheSame(IoEngine engine)
     {
         const int NumBlocks = 8;
         using var memory = new NativeBuffer(NumBlocks * BlockBytes);
         using var file = new DeviceFile(engine, NumBlocks * BlockBytes);
-        bool isRegistered = file.Device.TryRegisterBuffer(memory);
-        using var another = new NativeBuffer(1 << 16);
+        using IDisposable? registration = file.Device.TryRegister(memory.Address, memory.SizeBytes);
         var request = new BlockingRequest();
         new Random(1).NextBytes(memory.AsSpan<byte>(0, NumBlocks * BlockBytes));
         byte[] written = memory.AsSpan<byte>(0, NumBlocks * BlockBytes).ToArray();
@@ -259,15 +258,37 @@ public sealed class DirectFileDeviceTests
         request.Transfer(file.Device, Read, 0, memory.Address, NumBlocks * BlockBytes);
 
         Assert.True(memory.AsSpan<byte>(0, written.Length).SequenceEqual(written));
-        Assert.False(file.Device.TryRegisterBuffer(another));
-        Assert.True(engine == IoEngine.IoUring || !isRegistered);
+        Assert.True(engine == IoEngine.IoUring || registration is null);
         using var elsewhere = new SignalRequest(BlockBytes);
         Assert.Null(elsewhere.Start(file.Device, Read, BlockBytes).Wait());
         Assert.True(elsewhere.Memory.SequenceEqual(written.AsSpan(BlockBytes, BlockBytes)));
     }
 
     [Fact]
-    public void TryRegisterBuffer_AboveTheLimitOfLockedMemory_IsFalseAndTransfersGoOn()
+    public unsafe void TryRegister_ManyArenasOneAfterTheOther_TransfersAreTheSame()
+    {
+        using var file = new DeviceFile(IoEngine.IoUring, 2 * BlockBytes);
+        using var kept = new NativeBuffer(BlockBytes);
+        using IDisposable? keptRegistration = file.Device.TryRegister(kept.Address, kept.SizeBytes);
+        var request = new BlockingRequest();
+        for (int i = 0; i < 200; i++)
+        {
+            // More than the table has room for at a time, and other memory at addresses that were registered before.
+            using var memory = new NativeBuffer(BlockBytes);
+            using IDisposable? registration = file.Device.TryRegister(memory.Address, memory.SizeBytes);
+            Assert.Equal(keptRegistration is null, registration is null);
+            new Random(i).NextBytes(memory.AsSpan<byte>(0, BlockBytes));
+            request.Transfer(file.Device, Write, BlockBytes, memory.Address, BlockBytes);
+            request.Transfer(file.Device, Read, BlockBytes, kept.Address, BlockBytes);
+            Assert.True(kept.AsSpan<byte>(0, BlockBytes).SequenceEqual(memory.AsSpan<byte>(0, BlockBytes)));
+        }
+
+        file.Device.Dispose();
+        keptRegistration?.Dispose();
+    }
+
+    [Fact]
+    public unsafe void TryRegister_AboveTheLimitOfLockedMemory_IsFalseAndTransfersGoOn()
     {
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "root may lock what it likes");
         string limit = File.ReadLines("/proc/self/limits").First(line => line.StartsWith("Max locked memory", StringComparison.Ordinal));
@@ -275,7 +296,7 @@ public sealed class DirectFileDeviceTests
         using var file = new DeviceFile(IoEngine.IoUring, BlockBytes);
         using var memory = new NativeBuffer(limitBytes + (1 << 20));
 
-        Assert.False(file.Device.TryRegisterBuffer(memory));
+        Assert.Null(file.Device.TryRegister(memory.Address, memory.SizeBytes));
 
         using var request = new SignalRequest(BlockBytes);
         Assert.Null(request.Start(file.Device, Read, 0).Wait());

@@ -38,7 +38,8 @@ internal sealed unsafe class DeviceLoad : IDisposable
     public static LoadResult Run(DirectFileDevice device, FioSettings settings, LoadKind kind, bool registersMemory)
     {
         using var load = new DeviceLoad(device, settings, kind);
-        if (registersMemory && !device.TryRegisterBuffer(load._memory))
+        using IDisposable? registration = registersMemory ? device.TryRegister(load._memory.Address, load._memory.SizeBytes) : null;
+        if (registersMemory && registration is null)
         {
             throw new InvalidOperationException("the memory cannot be registered: run as root, or raise the limit ('ulimit -l')");
         }

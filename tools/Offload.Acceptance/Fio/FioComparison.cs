@@ -54,7 +54,8 @@ internal static unsafe class FioComparison
             }
 
             Fill(device);
-            if (!device.TryRegisterBuffer(memory))
+            using IDisposable? registration = device.TryRegister(memory.Address, memory.SizeBytes);
+            if (registration is null)
             {
                 output.WriteLine("memory cannot be registered here (root may, or 'ulimit -l'): that part is left out");
                 contestants = [.. All.Where(contestant => !contestant.RegistersMemory)];

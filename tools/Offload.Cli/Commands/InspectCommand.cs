@@ -52,7 +52,7 @@ internal static class InspectCommand
         bool verifies = context.Get(Verify) || repairs;
         string path = paths[0];
         bool isRun = paths.Length == 1 && RunSummary.IsRun(path);
-        string[] folders = isRun ? [StoreFolderOfRun(path)] : [.. paths.Select(StoreInspection.FolderOf)];
+        string[] folders = isRun ? [.. RunSummary.Read(path).StoreFolders] : [.. paths.Select(StoreInspection.FolderOf)];
         if ((!isRun || verifies) && StoreFiles.StateOf(folders) != StoreFilesState.None)
         {
             return StoreInspection.Run(context, folders, verifies, repairs);
@@ -83,9 +83,6 @@ internal static class InspectCommand
 
         return ExitCode.Done;
     }
-
-    /// <summary>Where a run keeps its states, if not on drives of their own.</summary>
-    private static string StoreFolderOfRun(string run) => Path.Join(run, "checkpoint");
 
     private static Report Inspect(string path)
     {
