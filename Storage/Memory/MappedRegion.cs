@@ -17,14 +17,15 @@ internal sealed unsafe class MappedRegion : IDisposable
     internal MappedRegion(long sizeBytes, string name, SlotArenaOptions options)
     {
         SizeBytes = sizeBytes;
-        int errno = MappedMemory.Map(sizeBytes, options.UsesHugePages ? MappedMemory.HugePageBytes : SlotArena.AlignmentBytes, out _address);
+        bool usesHugePages = options.UsesHugePages && sizeBytes >= MappedMemory.HugePageBytes;
+        int errno = MappedMemory.Map(sizeBytes, usesHugePages ? MappedMemory.HugePageBytes : SlotArena.AlignmentBytes, out _address);
         if (errno != 0)
         {
             throw new MemoryLimitException($"{name}: the system refuses {sizeBytes} bytes of memory: {Describe(errno)}");
         }
 
         Interlocked.Add(ref _outstandingBytes, sizeBytes);
-        HasHugePages = options.UsesHugePages && MappedMemory.UseHugePages(_address, sizeBytes) == 0;
+        HasHugePages = usesHugePages && MappedMemory.UseHugePages(_address, sizeBytes) == 0;
         if (options.IsLocked)
         {
             errno = MappedMemory.Lock(_address, sizeBytes);

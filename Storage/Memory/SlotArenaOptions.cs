@@ -3,8 +3,11 @@ namespace Offload.Storage.Memory;
 /// <summary>How a <see cref="SlotArena"/> gets and guards its memory.</summary>
 public sealed record SlotArenaOptions
 {
-    /// <summary>Asks the kernel for 2 MiB pages (madvise): fewer page-table entries for I/O to pin and for the CPU to walk. A wish, not a demand.</summary>
-    public bool UsesHugePages { get; init; }
+    /// <summary>
+    /// Asks the kernel for 2 MiB pages (madvise), if the arena is as large as one: fewer pages for I/O to pin and for the CPU to walk. A wish,
+    /// not a demand.
+    /// </summary>
+    public bool UsesHugePages { get; init; } = true;
 
     /// <summary>Asks the kernel to keep it in RAM (mlock), touching every page at once. Ordinary users may often lock 8 MiB only; see <see cref="SlotArena.IsLocked"/>.</summary>
     public bool IsLocked { get; init; }

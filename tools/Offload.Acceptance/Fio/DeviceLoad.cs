@@ -8,7 +8,8 @@ namespace Offload.Acceptance.Fio;
 internal sealed unsafe class DeviceLoad : IDisposable
 {
     private readonly IBlockDevice _device;
-    private readonly NativeBuffer _memory;
+    private readonly SlotArena _memory;
+    private readonly Slot[] _slots;
     private readonly BlockStream[] _streams;
     private readonly StreamingRequest[] _requests;
     private readonly CountdownEvent _running;
@@ -23,14 +24,15 @@ internal sealed unsafe class DeviceLoad : IDisposable
         _streams = kind == LoadKind.Mixed
             ? [new(BlockOperation.Read, 0, halfBytes, settings.BlockBytes), new(BlockOperation.Write, halfBytes, halfBytes, settings.BlockBytes)]
             : [new(kind == LoadKind.Read ? BlockOperation.Read : BlockOperation.Write, 0, settings.SizeBytes, settings.BlockBytes)];
-        _memory = new NativeBuffer((long)settings.QueueDepth * settings.BlockBytes);
+        // What the engine uses for its tiles.
+        _memory = new SlotArena(settings.QueueDepth, settings.BlockBytes, "blocks");
+        _slots = [.. Enumerable.Range(0, settings.QueueDepth).Select(_ => _memory.Rent())];
         _running = new CountdownEvent(settings.QueueDepth);
         _requests = new StreamingRequest[settings.QueueDepth];
         for (int i = 0; i < _requests.Length; i++)
         {
-            byte* address = (byte*)_memory.Address + ((long)i * settings.BlockBytes);
-            new Random(i).NextBytes(new Span<byte>(address, settings.BlockBytes));
-            _requests[i] = new StreamingRequest(this, _streams[i % _streams.Length], address);
+            new Random(i).NextBytes(_slots[i].Bytes);
+            _requests[i] = new StreamingRequest(this, _streams[i % _streams.Length], _slots[i].Address);
         }
     }
 
@@ -38,8 +40,7 @@ internal sealed unsafe class DeviceLoad : IDisposable
     public static LoadResult Run(DirectFileDevice device, FioSettings settings, LoadKind kind, bool registersMemory)
     {
         using var load = new DeviceLoad(device, settings, kind);
-        using IDisposable? registration = registersMemory ? device.TryRegister(load._memory.Address, load._memory.SizeBytes) : null;
-        if (registersMemory && registration is null)
+        if (registersMemory && !load._memory.RegisterWith(device))
         {
             throw new InvalidOperationException("the memory cannot be registered: run as root, or raise the limit ('ulimit -l')");
         }
@@ -57,6 +58,7 @@ internal sealed unsafe class DeviceLoad : IDisposable
     public void Dispose()
     {
         _device.Dispose();
+        Array.ForEach(_slots, _memory.Return);
         _memory.Dispose();
         _running.Dispose();
     }
