@@ -9,16 +9,20 @@ namespace Offload.Engine.States;
 /// Fills a new store with masters that come in order: each tile is put together in a slot and written when it is whole, moments zero. Bounded
 /// memory. One thread.
 /// </summary>
+/// <param name="layout">The model that the store holds.</param>
 /// <param name="ring">Over the store; borrowed.</param>
-/// <param name="units">Whose compute weights are filled along; borrowed.</param>
-internal sealed unsafe class StoreImport(TileRing ring, IReadOnlyList<UnitTensors> units)
+/// <param name="units">Whose compute weights are filled along; borrowed. Null: nobody's.</param>
+internal sealed unsafe class StoreImport(ModelLayout layout, TileRing ring, IReadOnlyList<UnitTensors>? units = null) : IMasterWeightsTarget
 {
     private TileId _tile;
     private int _numFilled;
     private byte* _address;
 
-    /// <inheritdoc cref="IMasterWeightsTarget.WriteMasters"/>
-    public void Write(int unitIndex, long offset, ReadOnlySpan<float> source)
+    /// <inheritdoc/>
+    public ModelLayout Layout => layout;
+
+    /// <inheritdoc/>
+    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source)
     {
         long tileParameters = ring.Store.Description.TileParameters;
         while (!source.IsEmpty)
@@ -44,7 +48,7 @@ internal sealed unsafe class StoreImport(TileRing ring, IReadOnlyList<UnitTensor
             _numFilled = start + length;
             if (_numFilled == shape.NumParameters)
             {
-                units[unitIndex].SetWeights(shape.FirstParameter, shape.NumParameters, states.WeightHigh, states.WeightLow);
+                units?[unitIndex].SetWeights(shape.FirstParameter, shape.NumParameters, states.WeightHigh, states.WeightLow);
                 ring.EndWrite(tile);
                 _numFilled = 0;
             }
@@ -53,4 +57,7 @@ internal sealed unsafe class StoreImport(TileRing ring, IReadOnlyList<UnitTensor
             offset += length;
         }
     }
+
+    /// <inheritdoc/>
+    public void CompleteMasters() => ring.Drain();
 }

@@ -32,7 +32,7 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
         _ring = new TileRing(store);
         _update = new UnitUpdate(layout, threads);
         _masters = new StoreMasters(layout, store);
-        _import = new StoreImport(_ring, units);
+        _import = new StoreImport(layout, _ring, units);
     }
 
     /// <inheritdoc cref="IOptimizerStates.Layout"/>
@@ -59,10 +59,10 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
         _masters.ReadMasters(ranges, chunk, cancellation);
 
     /// <inheritdoc/>
-    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source) => _import.Write(unitIndex, offset, source);
+    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source) => _import.WriteMasters(unitIndex, offset, source);
 
     /// <inheritdoc/>
-    public void CompleteMasters() => _ring.Drain();
+    public void CompleteMasters() => _import.CompleteMasters();
 
     /// <inheritdoc/>
     public void Load()

@@ -1,6 +1,13 @@
 using System.Diagnostics;
 using Offload.Acceptance;
 using Offload.Acceptance.Fio;
+using Offload.Acceptance.Import;
+
+// A check that measures a process's memory runs this program again, one stage at a time.
+if (args is [LargeImport.Name, var stage, var folder])
+{
+    return ImportStage.Run(stage, folder);
+}
 
 AcceptanceCheck[] checks =
 [
@@ -11,6 +18,7 @@ AcceptanceCheck[] checks =
     new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),
     new("fio", "the file device against fio: rate and processor time, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
     new("store-fio", "a state store, checksums and all layers, against fio: rates, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", StoreComparison.Run),
+    new(LargeImport.Name, "a bf16 checkpoint of 3 GB imported into a store, verified and exported in 300 MiB of memory (a few minutes; 42 GB in the temporary folder)", LargeImport.Run),
 ];
 
 string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));
