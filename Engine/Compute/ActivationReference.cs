@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using Offload.Engine.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -56,7 +57,7 @@ internal static class ActivationReference
         ActivationKind.Silu => x * x.sigmoid(),
         ActivationKind.Gelu => x * NormalDistribution(x),
         ActivationKind.GeluTanh => x * Logistic(x),
-        ActivationKind.Relu => x.clamp_min(0),
+        ActivationKind.Relu => x.clamp_min(Scalars.Zero),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "unknown activation"),
     };
 
@@ -66,22 +67,22 @@ internal static class ActivationReference
         {
             case ActivationKind.Silu:
                 Tensor sigmoid = x.sigmoid();
-                return sigmoid * (1 + (x * (1 - sigmoid)));
+                return sigmoid * (x * sigmoid.OneMinus()).Plus(1);
             case ActivationKind.Gelu:
-                return NormalDistribution(x) + (x * (-0.5 * x * x).exp() * InverseSqrt2Pi);
+                return NormalDistribution(x).Plus((x * (x.Times(-0.5) * x).exp()).Times(InverseSqrt2Pi));
             case ActivationKind.GeluTanh:
                 Tensor logistic = Logistic(x);
-                Tensor innerDerivative = TanhScale * (1 + (3 * TanhCubic * x * x));
-                return logistic + (2 * x * logistic * (1 - logistic) * innerDerivative);
+                Tensor innerDerivative = (x.Times(3 * TanhCubic) * x).Plus(1).Times(TanhScale);
+                return logistic.Plus(x.Times(2) * logistic * logistic.OneMinus() * innerDerivative);
             case ActivationKind.Relu:
-                return x.gt(0).to(ScalarType.Float32);
+                return x.gt(Scalars.Zero).to(ScalarType.Float32);
             default:
                 throw new ArgumentOutOfRangeException(nameof(kind), kind, "unknown activation");
         }
     }
 
-    private static Tensor NormalDistribution(Tensor x) => 0.5 * (1 + (x * InverseSqrt2).erf());
+    private static Tensor NormalDistribution(Tensor x) => x.Times(InverseSqrt2).erf().Plus(1).Times(0.5);
 
     /// <summary>0.5 (1 + tanh(u)), u = c (x + a x^3), as the logistic function of 2u: without cancellation in the negative tail.</summary>
-    private static Tensor Logistic(Tensor x) => (2 * TanhScale * (x + (TanhCubic * x * x * x))).sigmoid();
+    private static Tensor Logistic(Tensor x) => x.Plus(x.Times(TanhCubic) * x * x).Times(2 * TanhScale).sigmoid();
 }

@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,13 +22,14 @@ internal static class CrossEntropyReference
 
         Tensor target = tensor(indices, device: logits.device).view(-1, 1);
         Tensor logProbabilities = nn.functional.log_softmax(logits.to(ScalarType.Float32), 1);
-        Tensor picked = logProbabilities.gather(1, target.clamp_min(0)).masked_fill(target.lt(0), 0);
+        Tensor picked = logProbabilities.gather(1, target.clamp_min(Scalars.Zero)).masked_fill(target.lt(Scalars.Zero), Scalars.Zero);
         double loss = -picked.sum(ScalarType.Float64).item<double>();
         if (gradScale is float scale)
         {
+            using Scalar factor = scale.ToScalar();
             Tensor gradient = logProbabilities.exp();
-            gradient.scatter_add_(1, target.clamp_min(0), full_like(picked, -1));
-            logits.copy_((gradient * scale).masked_fill(target.lt(0), 0));
+            gradient.scatter_add_(1, target.clamp_min(Scalars.Zero), full_like(picked, Scalars.Of(-1L)));
+            logits.copy_(gradient.mul(factor).masked_fill(target.lt(Scalars.Zero), Scalars.Zero));
         }
 
         return loss;

@@ -38,7 +38,8 @@ internal static class EmbeddingOp
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor gradient = gradOutput.to(ScalarType.Float32);
-        tokenSum.index_add_(0, ids, paddingId is int padding ? gradient.masked_fill(ids.eq(padding).unsqueeze(1), 0) : gradient, 1);
+        Tensor byToken = paddingId is int padding ? gradient.masked_fill(ids.eq(Scalars.Of(padding)).unsqueeze(1), Scalars.Zero) : gradient;
+        tokenSum.index_add_(0, ids, byToken, Scalars.One);
         if (positionSum is not null)
         {
             Tensor byPosition = gradient.view(shape.Sequences, shape.Tokens, -1).sum(dim: 0);

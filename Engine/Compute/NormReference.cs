@@ -19,7 +19,7 @@ internal static class NormReference
         Tensor y = normal * weight.to(ScalarType.Float32);
         if (bias is not null)
         {
-            y = y + bias.to(ScalarType.Float32);
+            y = y.Plus(bias.to(ScalarType.Float32));
         }
 
         return y.to(x.dtype).MoveToOuterDisposeScope();
@@ -59,7 +59,7 @@ internal static class NormReference
             x32 = x32 - x32.mean([1], keepdim: true);
         }
 
-        Tensor inverse = (x32 * x32).mean([1], keepdim: true).add(epsilon).rsqrt();
+        Tensor inverse = (x32 * x32).mean([1], keepdim: true).Plus(epsilon).rsqrt();
         return (x32 * inverse, inverse);
     }
 }

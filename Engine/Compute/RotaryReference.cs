@@ -1,3 +1,4 @@
+using Offload.Engine.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -27,7 +28,7 @@ internal static class RotaryReference
         Tensor a = first.to(ScalarType.Float32);
         Tensor b = second.to(ScalarType.Float32);
         Tensor rotatedFirst = (a * cosines) - (b * sines);
-        Tensor rotatedSecond = (b * cosines) + (a * sines);
+        Tensor rotatedSecond = (b * cosines).Plus(a * sines);
         first.copy_(rotatedFirst);
         second.copy_(rotatedSecond);
     }
