@@ -3,14 +3,20 @@ using System.Runtime.ExceptionServices;
 namespace Offload.Storage.Devices;
 
 /// <summary>A request whose caller waits for it. One thread at a time.</summary>
-internal sealed unsafe class BlockingRequest : BlockRequest
+public sealed unsafe class BlockingRequest : BlockRequest
 {
     private readonly object _gate = new();
     private bool _isDone;
     private Exception? _error;
 
     /// <summary>Transfers and returns when all is done.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="operation">Read or write.</param>
+    /// <param name="offsetBytes">First byte on the device.</param>
+    /// <param name="address">First byte in memory; borrowed during the call.</param>
+    /// <param name="sizeBytes">Size.</param>
     /// <exception cref="StorageException">The device reported an error.</exception>
+    /// <exception cref="ArgumentException">The range is not aligned or not on the device.</exception>
     public void Transfer(IBlockDevice device, BlockOperation operation, long offsetBytes, void* address, int sizeBytes)
     {
         _isDone = false;
@@ -30,6 +36,7 @@ internal sealed unsafe class BlockingRequest : BlockRequest
         }
     }
 
+    /// <inheritdoc/>
     protected override void OnCompleted(Exception? error)
     {
         lock (_gate)

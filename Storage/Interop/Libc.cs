@@ -6,13 +6,17 @@ namespace Offload.Storage.Interop;
 internal static partial class Libc
 {
     internal const int Enoent = 2;
+    internal const int Eintr = 4;
     internal const int Eagain = 11;
+    internal const int Ebusy = 16;
     internal const int Einval = 22;
     internal const int Efbig = 27;
     internal const int Enospc = 28;
+    internal const int Enolck = 37;
     internal const int Enosys = 38;
     internal const int Enotsup = 95;
     internal const int Edquot = 122;
+    internal const int Ecanceled = 125;
 
     private const int OpenReadOnlyDirectoryCloseOnExec = 0x10000 | 0x80000;
     private const int CurrentFolder = -100;

@@ -99,33 +99,6 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
-    public unsafe void IoUringRead_WhereTheSystemAllowsIt_GivesTheFilesBytes()
-    {
-        using IoUring? ring = IoUring.TryCreate(out string? problem);
-        Assert.Equal(ring is null, problem is not null);
-        Assert.SkipWhen(ring is null, $"io_uring: {problem}");
-        string path = Path.Combine(_folder, "file");
-        byte[] written = [.. Enumerable.Range(0, 5000).Select(i => (byte)(i * 7))];
-        File.WriteAllBytes(path, written);
-        using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path, share: FileShare.ReadWrite);
-        byte[] read = new byte[5000];
-
-        fixed (byte* destination = read)
-        {
-            // More reads than entries: the ring goes round.
-            for (int i = 0; i < 10; i++)
-            {
-                Array.Clear(read);
-                Assert.Null(ring!.TryRead(file, destination, read.Length));
-                Assert.Equal(written, read);
-            }
-
-            using Microsoft.Win32.SafeHandles.SafeFileHandle writeOnly = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
-            Assert.NotNull(ring!.TryRead(writeOnly, destination, 10));
-        }
-    }
-
-    [Fact]
     public void LockedMemoryLimit_IsToldByTheSystem()
     {
         Assert.Null(LinuxCalls.TryGetLockedMemoryLimit(out long? limitBytes));

@@ -1,10 +1,15 @@
 using System.Diagnostics;
 using Offload.Acceptance;
+using Offload.Acceptance.Fio;
 
 AcceptanceCheck[] checks =
 [
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
     new("crash", "offload train killed 30 times at random moments and resumed, against a run that nobody touched (two minutes)", CrashLaw.Run),
+    new("store-crash", "10000 random histories of a state store whose machine crashes, against a model (a few minutes)", StoreChecks.RunCrashes),
+    new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),
+    new("fio", "the file device against fio: rate and processor time, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
+    new("store-fio", "a state store, checksums and all layers, against fio: rates, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", StoreComparison.Run),
 ];
 
 string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));

@@ -97,7 +97,7 @@ internal static class CommonOptions
             "a number of at least 0"),
     };
 
-    private static Option<long?> Size(string name, string description) => new(name)
+    internal static Option<long?> Size(string name, string description) => new(name)
     {
         Description = description,
         HelpName = "SIZE",

@@ -13,7 +13,7 @@ internal static class UsageErrors
     {
         string[] path = [.. CommandPath(parsed)];
         string help = $"'{string.Join(' ', ["offload", .. path, "--help"])}' lists what there is";
-        if (path.Length == 0 && parsed.UnmatchedTokens.Count == 0 && parsed.CommandResult.Command.Subcommands.Count > 0)
+        if (parsed.UnmatchedTokens.Count == 0 && parsed.CommandResult.Command.Subcommands.Count > 0)
         {
             return new UsageException("no command given", help);
         }
@@ -40,10 +40,18 @@ internal static class UsageErrors
     }
 
     private static string KindOf(ParseResult parsed) =>
-        parsed.UnmatchedTokens[0].StartsWith('-') ? "option" : parsed.CommandResult.Command is RootCommand ? "command" : "argument";
+        parsed.UnmatchedTokens[0].StartsWith('-') ? "option" : parsed.CommandResult.Command.Subcommands.Count > 0 ? "command" : "argument";
 
-    private static IEnumerable<string> CommandPath(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? [] : [parsed.CommandResult.Command.Name];
+    private static Stack<string> CommandPath(ParseResult parsed)
+    {
+        var names = new Stack<string>();
+        for (SymbolResult? result = parsed.CommandResult; result is CommandResult { Command: not RootCommand } command; result = result.Parent)
+        {
+            names.Push(command.Command.Name);
+        }
+
+        return names;
+    }
 
     // The library tells its suggestions only as text: "'--stesp' was not matched. Did you mean one of the following?", then a
     // name a line. For an option it also names short ones, and for a value options, which nobody can have meant.

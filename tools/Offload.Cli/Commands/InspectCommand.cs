@@ -5,13 +5,23 @@ using Offload.Engine.Training;
 using Offload.Profiles;
 using Offload.Storage;
 using Offload.Storage.Safetensors;
+using Offload.Storage.States;
 
 namespace Offload.Cli.Commands;
 
-/// <summary><c>offload inspect PATH</c>: what is in a model folder, a safetensors file or a run. Reads headers only.</summary>
+/// <summary><c>offload inspect PATH</c>: what is in a model folder, a safetensors file, a run or a state store. Reads headers only, unless asked to verify.</summary>
 internal static class InspectCommand
 {
-    private static readonly Argument<string> PathArgument = new("path") { Description = "Model folder as the Hugging Face Hub has it, a .safetensors file, or the folder of a run", HelpName = "PATH" };
+    private static readonly Argument<string[]> PathArgument = new("path")
+    {
+        Description = "Model folder as the Hugging Face Hub has it, a .safetensors file, the folder of a run, or a state store: its folder, or all of them",
+        HelpName = "PATH",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private static readonly Option<bool> Verify = new("--verify") { Description = "Of a state store, or a run's: read every byte of the last commit and compare it with its checksum; exit code 4 if something is damaged" };
+
+    private static readonly Option<bool> Repair = new("--repair") { Description = "Also mend what can be: where the last commit is damaged, go back to the one before if that is whole" };
 
     // What decides size and kind of a model, in the old (gpt2) and the new spelling of the Hub's config.json.
     private static readonly string[] ConfigFields =
@@ -27,16 +37,35 @@ internal static class InspectCommand
 
     internal static Command Create()
     {
-        var command = new Command("inspect", "Show what is in a model folder or a safetensors file (configuration, sizes by type, tensors), or how a run stands");
+        var command = new Command("inspect", "Show what is in a model folder or a safetensors file (configuration, sizes by type, tensors), how a run stands, or what a state store holds");
         command.Add(PathArgument);
+        command.Add(Verify);
+        command.Add(Repair);
         command.SetWork(Run);
         return command;
     }
 
     private static ExitCode Run(CommandContext context)
     {
-        string path = context.Get(PathArgument)!;
-        if (RunSummary.IsRun(path))
+        string[] paths = context.Get(PathArgument)!;
+        bool repairs = context.Get(Repair);
+        bool verifies = context.Get(Verify) || repairs;
+        string path = paths[0];
+        bool isRun = paths.Length == 1 && RunSummary.IsRun(path);
+        string[] folders = isRun ? [StoreFolderOfRun(path)] : [.. paths.Select(StoreInspection.FolderOf)];
+        if ((!isRun || verifies) && StoreFiles.StateOf(folders) != StoreFilesState.None)
+        {
+            return StoreInspection.Run(context, folders, verifies, repairs);
+        }
+
+        if (verifies || paths.Length > 1)
+        {
+            throw new UsageException(
+                $"{(isRun ? folders[0] : path)}: expected a state store, found no file {StoreFiles.FileName}",
+                verifies ? "--verify and --repair are for state stores: name the folder of one" : "name one path, or all folders of a state store");
+        }
+
+        if (isRun)
         {
             RunReport.Write(context, RunSummary.Read(path));
             return ExitCode.Done;
@@ -54,6 +83,9 @@ internal static class InspectCommand
 
         return ExitCode.Done;
     }
+
+    /// <summary>Where a run keeps its states, if not on drives of their own.</summary>
+    private static string StoreFolderOfRun(string run) => Path.Join(run, "checkpoint");
 
     private static Report Inspect(string path)
     {
@@ -185,7 +217,7 @@ internal static class InspectCommand
     private static void WriteTotal(TextWriter output, string type, int numTensors, long numParameters, long sizeBytes) => output.WriteLine(
         string.Create(CultureInfo.InvariantCulture, $"{type,-6} {numTensors,8:N0} {numParameters,16:N0} {sizeBytes,18:N0}  {Sizes.Format(sizeBytes)}"));
 
-    private static string Count(int number, string what) => $"{number} {what}{(number == 1 ? "" : "s")}";
+    internal static string Count(long number, string what) => string.Create(CultureInfo.InvariantCulture, $"{number:N0} {what}{(number == 1 ? "" : "s")}");
 
     private static string Value(JsonElement value) => value.ValueKind switch
     {
@@ -195,7 +227,7 @@ internal static class InspectCommand
     };
 
     // The names are the file's: control characters would steer the terminal.
-    private static string Printable(string text) => string.Create(text.Length, text, (span, source) =>
+    internal static string Printable(string text) => string.Create(text.Length, text, (span, source) =>
     {
         for (int i = 0; i < span.Length; i++)
         {

@@ -1,5 +1,6 @@
-using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
+using Offload.Storage;
+using Offload.Storage.Devices;
+using Offload.Storage.Memory;
 
 namespace Offload.Cli.Doctor;
 
@@ -17,13 +18,9 @@ internal static class StorageChecks
         }
     }
 
-    private static Check Ring()
-    {
-        using IoUring? ring = IoUring.TryCreate(out string? problem);
-        return ring is null
-            ? Check.Warning("io_uring", $"refused: {problem}", "reads and writes go through threads instead; allow it with 'sysctl kernel.io_uring_disabled=0' or in the container's seccomp profile")
-            : Check.Ok("io_uring", "can be set up");
-    }
+    private static Check Ring() => DirectFileDevice.IoUringProblem() is { } problem
+        ? Check.Warning("io_uring", $"refused: {problem}", "reads and writes go through threads instead; allow it with 'sysctl kernel.io_uring_disabled=0' or in the container's seccomp profile")
+        : Check.Ok("io_uring", "can be set up");
 
     private static Check Folder(string folder)
     {
@@ -41,22 +38,23 @@ internal static class StorageChecks
         }
 
         string path = Path.Combine(existing.FullName, $".offload-doctor-{Guid.NewGuid():N}");
+        string found = existing.FullName;
         try
         {
             var drive = new DriveInfo(existing.FullName);
-            string found = $"{drive.DriveFormat}, {Sizes.Format(drive.AvailableFreeSpace)} free";
-            if (drive.DriveFormat is "tmpfs" or "ramfs")
-            {
-                return Check.Warning(name, $"{found}: this is memory, not a drive", "states kept here count against CPU memory and are lost at a restart; use a folder on an NVMe drive");
-            }
-
-            return TryDirect(path, out string? ringProblem) is { } problem ? Refused(name, existing.FullName, found, problem)
-                : ringProblem is null ? Check.Ok(name, $"{found}, O_DIRECT and io_uring work")
-                : Check.Warning(name, $"{found}, O_DIRECT works, io_uring does not: {ringProblem}", "reads and writes go through threads instead");
+            found = $"{drive.DriveFormat}, {Sizes.Format(drive.AvailableFreeSpace)} free";
+            PreallocatedFile.Create(path, BlockBytes);
+            string? refused = null;
+            using var device = DirectFileDevice.Open(path, new DirectFileOptions { OnWarning = warning => refused = warning });
+            return TryBlock(device) is { } problem ? Check.Missing(name, $"{found}, {problem}", "check the drive and its mount: 'dmesg' may say more")
+                : drive.DriveFormat is "tmpfs" or "ramfs" ? Check.Warning(name, $"{found}: this is memory, not a drive", "states kept here count against CPU memory and are lost at a restart; use a folder on an NVMe drive")
+                : !device.IsDirect ? Check.Warning(name, $"{found}, no O_DIRECT: {refused}", "use a folder on ext4 or xfs on a local NVMe drive")
+                : device.Engine == IoEngine.IoUring ? Check.Ok(name, $"{found}, O_DIRECT and io_uring work")
+                : Check.Warning(name, $"{found}, O_DIRECT works, io_uring does not: {device.EngineReason}", "reads and writes go through threads instead");
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (StorageException error)
         {
-            return Check.Missing(name, error.Message, "check the drive and its mount: 'dmesg' may say more");
+            return Check.Missing(name, $"{found}, cannot be written: {error.Message}", error.Hint ?? "check the drive and its mount: 'dmesg' may say more");
         }
         finally
         {
@@ -64,65 +62,20 @@ internal static class StorageChecks
         }
     }
 
-    private static Check Refused(string name, string folder, string found, string problem)
+    // Writes a block, makes it durable and reads it back; null if the bytes are the same.
+    private static unsafe string? TryBlock(DirectFileDevice device)
     {
-        // Told apart by trying again: a folder that takes no file at all is useless, one without O_DIRECT is only slower.
-        string path = Path.Combine(folder, $".offload-doctor-{Guid.NewGuid():N}");
-        try
+        using var memory = new NativeBuffer(2 * BlockBytes);
+        Span<byte> written = memory.AsSpan<byte>(0, BlockBytes);
+        for (int i = 0; i < BlockBytes; i++)
         {
-            File.WriteAllBytes(path, new byte[BlockBytes]);
-            return Check.Warning(name, $"{found}, no O_DIRECT: {problem}", "reads and writes go through the page cache; use a folder on ext4 or xfs on a local NVMe drive");
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return Check.Missing(name, $"{found}, cannot be written: {error.Message}", "choose a folder that you may write to, with space left");
-        }
-        finally
-        {
-            File.Delete(path);
-        }
-    }
-
-    // Writes an aligned block past the page cache and reads it back, through an io_uring too; null if the plain way gives the same.
-    private static unsafe string? TryDirect(string path, out string? ringProblem)
-    {
-        ringProblem = null;
-        using SafeFileHandle? file = LinuxCalls.CreateDirect(path, out string? problem);
-        if (file is null)
-        {
-            return problem;
+            written[i] = (byte)(i * 31);
         }
 
-        void* memory = NativeMemory.AlignedAlloc(2 * BlockBytes, BlockBytes);
-        try
-        {
-            var written = new Span<byte>(memory, BlockBytes);
-            var read = new Span<byte>((byte*)memory + BlockBytes, BlockBytes);
-            for (int i = 0; i < BlockBytes; i++)
-            {
-                written[i] = (byte)(i * 31);
-            }
-
-            read.Clear();
-            RandomAccess.Write(file, written, fileOffset: 0);
-            int numRead = RandomAccess.Read(file, read, fileOffset: 0);
-            if (numRead != BlockBytes || !written.SequenceEqual(read))
-            {
-                return numRead != BlockBytes ? $"read {numRead} of {BlockBytes} bytes" : "read back other bytes than were written";
-            }
-
-            read.Clear();
-            using IoUring? ring = IoUring.TryCreate(out ringProblem);
-            ringProblem ??= ring!.TryRead(file, (byte*)memory + BlockBytes, BlockBytes) ?? (written.SequenceEqual(read) ? null : "read back other bytes than were written");
-            return null;
-        }
-        catch (IOException error)
-        {
-            return error.Message;
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(memory);
-        }
+        var request = new BlockingRequest();
+        request.Transfer(device, BlockOperation.Write, 0, memory.Address, BlockBytes);
+        device.Flush();
+        request.Transfer(device, BlockOperation.Read, 0, (byte*)memory.Address + BlockBytes, BlockBytes);
+        return written.SequenceEqual(memory.AsSpan<byte>(BlockBytes, BlockBytes)) ? null : "read back other bytes than were written";
     }
 }
