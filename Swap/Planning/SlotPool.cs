@@ -1,0 +1,44 @@
+using Offload.Swap.Schedules;
+
+namespace Offload.Swap.Planning;
+
+/// <summary>Slots of one size that values take turns in, while a schedule is being emitted: the one that was free longest comes first.</summary>
+/// <param name="builder">Gets the slots.</param>
+/// <param name="name">Of a slot, before its number.</param>
+/// <param name="tier">Where they are.</param>
+/// <param name="count">How many.</param>
+/// <param name="sizeBytes">Of each.</param>
+internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, int count, long sizeBytes)
+{
+    private readonly Queue<int> _free = new(Enumerable.Range(0, count).Select(i => builder.AddSlot($"{name} {i}", tier, sizeBytes)));
+    private readonly Dictionary<long, int> _held = [];
+
+    /// <summary>Takes a slot for a value that an operation is about to write.</summary>
+    /// <exception cref="InvalidOperationException">None is free: the builder's order needs more of them.</exception>
+    public int Take(long content)
+    {
+        if (!_free.TryDequeue(out int slot))
+        {
+            throw new InvalidOperationException($"no slot '{name}' is free");
+        }
+
+        _held.Add(content, slot);
+        return slot;
+    }
+
+    /// <summary>Whether a value is in one.</summary>
+    public bool Holds(long content) => _held.ContainsKey(content);
+
+    /// <summary>Whether a slot can be taken.</summary>
+    public bool HasFree => _free.Count > 0;
+
+    /// <summary>Where a value is.</summary>
+    public int this[long content] => _held[content];
+
+    /// <summary>Gives a value's slot to whoever comes next; operations added so far still find the value in it.</summary>
+    public void Release(long content)
+    {
+        _held.Remove(content, out int slot);
+        _free.Enqueue(slot);
+    }
+}

@@ -1,0 +1,19 @@
+using Offload.Swap.Schedules;
+
+namespace Offload.Swap.Planning;
+
+/// <summary>Where one unit's bytes live.</summary>
+public sealed record UnitPlan
+{
+    /// <summary>Its weights for compute: read from there before each pass.</summary>
+    public required Tier Weights { get; init; }
+
+    /// <summary>Its optimizer states: CPU memory or the drives.</summary>
+    public required Tier States { get; init; }
+
+    /// <summary>Its input, from forward to backward.</summary>
+    public required Tier Input { get; init; }
+
+    /// <summary>What becomes of each of its activations.</summary>
+    public IReadOnlyList<ActivationPolicy> Activations { get; init; } = [];
+}

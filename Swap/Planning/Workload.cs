@@ -1,0 +1,29 @@
+namespace Offload.Swap.Planning;
+
+/// <summary>A step to be planned: a model's units and how the tokens of a step are cut.</summary>
+public sealed record Workload
+{
+    /// <summary>Units in the order of the forward pass: embedding, layers, head.</summary>
+    public required IReadOnlyList<UnitShape> Units { get; init; }
+
+    /// <summary>Micro-batches of a step.</summary>
+    public required int NumMicroBatches { get; init; }
+
+    /// <summary>Hidden states of one micro-batch: what one unit hands to the next.</summary>
+    public required long HiddenBytes { get; init; }
+
+    /// <summary>Bytes of a weight as compute reads it: 2 (bfloat16) or 4 (float32).</summary>
+    public required int WeightBytes { get; init; }
+
+    /// <summary>Bytes of a gradient on its way to the optimizer: 2 or 4.</summary>
+    public required int GradientBytes { get; init; }
+
+    /// <summary>The head multiplies by the embedding's matrix: its unit comes twice in a pass and has two gradient sums.</summary>
+    public bool IsTied { get; init; }
+
+    /// <summary>Bytes of a parameter's optimizer states, its master weight included.</summary>
+    public int StateBytes { get; init; } = 12;
+
+    /// <summary>Parameters of a tile of states.</summary>
+    public long TileParameters { get; init; } = 1 << 21;
+}

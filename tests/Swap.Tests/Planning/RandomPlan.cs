@@ -1,0 +1,66 @@
+using Offload.Swap.Planning;
+using Offload.Swap.Schedules;
+
+namespace Offload.Swap.Tests.Planning;
+
+/// <summary>Small workloads and plans of every kind.</summary>
+internal static class RandomPlan
+{
+    internal static (Workload Work, SwapPlan Plan) Create(int seed)
+    {
+        var random = new Random(seed);
+        int numLayers = random.Next(1, 6);
+        bool isTied = random.Next(3) == 0;
+        ActivationShape[] activations = [.. Enumerable.Range(0, random.Next(0, 4)).Select(i => new ActivationShape($"a{i}", random.Next(1, 50), random.Next(100), random.Next(20)))];
+        long layerParameters = random.Next(1, 400);
+        UnitShape Unit(string name, UnitRole role, long count) => new()
+        {
+            Name = name, Role = role, NumParameters = count, Flops = random.Next(1, 1000), AttentionFlops = role == UnitRole.Layer ? random.Next(100) : 0,
+            Activations = role == UnitRole.Layer ? activations : [],
+        };
+        var work = new Workload
+        {
+            Units =
+            [
+                Unit("embedding", UnitRole.Embedding, random.Next(1, 900)),
+                .. Enumerable.Range(0, numLayers).Select(i => Unit($"layer {i}", UnitRole.Layer, layerParameters)),
+                Unit("head", UnitRole.Head, random.Next(1, 900)),
+            ],
+            NumMicroBatches = random.Next(1, 5),
+            HiddenBytes = random.Next(1, 64),
+            WeightBytes = random.Next(2) == 0 ? 2 : 4,
+            GradientBytes = random.Next(2) == 0 ? 2 : 4,
+            IsTied = isTied,
+            TileParameters = random.Next(20, 300),
+        };
+        bool hasDrives = random.Next(4) > 0;
+        Tier HostOrDrive() => hasDrives && random.Next(2) == 0 ? Tier.Nvme : Tier.Cpu;
+        ActivationPolicy Policy() => (ActivationPolicy)random.Next(hasDrives ? 4 : 3);
+        var plan = new SwapPlan
+        {
+            Units =
+            [
+                .. work.Units.Select(unit =>
+                {
+                    Tier states = HostOrDrive();
+                    return new UnitPlan
+                    {
+                        States = states,
+                        Weights = random.Next(4) == 0 ? Tier.Gpu : states == Tier.Nvme ? HostOrDrive() : Tier.Cpu,
+                        Input = random.Next(3) == 0 ? Tier.Gpu : HostOrDrive(),
+                        Activations = [.. unit.Activations.Select(_ => Policy())],
+                    };
+                }),
+            ],
+            Update = (UpdateMode)random.Next(3),
+            IsDurable = hasDrives,
+            WeightSlots = random.Next(1, 4),
+            GradientSlots = random.Next(1, 3),
+            ActivationSlots = random.Next(1, 4),
+            StagingSlots = random.Next(1, 3),
+            HostWeightSlots = random.Next(1, 3),
+            TileSlots = random.Next(1, 4),
+        };
+        return (work, plan);
+    }
+}
