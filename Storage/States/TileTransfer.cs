@@ -179,7 +179,16 @@ public sealed unsafe partial class TileTransfer
     {
         Parts = parts;
         Copy = copy;
-        int numBlocks = Cut();
+        int numBlocks = 0;
+        try
+        {
+            numBlocks = Cut();
+        }
+        catch (Exception error)
+        {
+            Fail(error); // Nothing of it is submitted; the store counts it, so it must complete.
+        }
+
         bool isWrite = Operation == BlockOperation.Write;
 
         // One more, so that it cannot complete while it is being submitted; a write is complete when its checksums are, too.

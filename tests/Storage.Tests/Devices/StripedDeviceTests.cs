@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Offload.Storage.Devices;
+using Offload.Storage.Tests.States;
 
 namespace Offload.Storage.Tests.Devices;
 
@@ -113,6 +114,31 @@ public sealed class StripedDeviceTests
 
         Assert.IsType<StorageException>(request.Error);
         Assert.IsType<OperationCanceledException>(request.Start(device, BlockOperation.Read, 0).Error);
+    }
+
+    [Fact]
+    public void Submit_MemberRefuses_TellsAfterTheOtherPartsAreDone()
+    {
+        var held = new HeldDevice(new MemoryDevice(4096));
+        var refusing = new HeldDevice(new MemoryDevice(4096)) { Holds = false, Refusal = new InvalidOperationException("opened for reading only"), RefusesAfter = 0 };
+        using var device = new StripedDevice([held, refusing], [512, 512]);
+        using ProbeRequest request = new ProbeRequest(2048).Start(device, BlockOperation.Write, 0);
+
+        Assert.Equal((2, 0), (held.NumHeld, request.NumCompletions)); // The parts after the refused one were submitted, too.
+        held.Release();
+        Assert.Equal(1, request.NumCompletions);
+        Assert.Same(refusing.Refusal, request.Error);
+    }
+
+    [Fact]
+    public void Dispose_MemberThrows_DisposesTheOthers()
+    {
+        var first = new HeldDevice(new MemoryDevice(4096)) { DisposeError = new InvalidOperationException("first") };
+        var second = new HeldDevice(new MemoryDevice(4096)) { DisposeError = new InvalidOperationException("second") };
+        var device = new StripedDevice([first, second], [512, 512]);
+
+        Assert.Same(first.DisposeError, Assert.Throws<InvalidOperationException>(device.Dispose));
+        Assert.True(first.IsDisposed && second.IsDisposed);
     }
 
     [Theory]
