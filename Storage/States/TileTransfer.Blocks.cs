@@ -47,7 +47,7 @@ public sealed unsafe partial class TileTransfer
             }
 
             int blockBytes = (int)Math.Min(_store.BlockBytes, sizeBytes - done);
-            _blocks[numBlocks++].Prepare(Operation, offsetBytes + done, _address + addressBytes + done, blockBytes, _priority);
+            _blocks[numBlocks++].Prepare(Operation, offsetBytes + done, _address + addressBytes + done, blockBytes, Priority);
         }
 
         return numBlocks;

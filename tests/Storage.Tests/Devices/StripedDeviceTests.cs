@@ -203,9 +203,9 @@ public sealed class StripedDeviceTests
     public void Measure_TwoEqual_IsTwiceAsFastAsOne()
     {
         var clock = new VirtualClock();
-        using StripedDevice device = Throttled(clock, 32 * MiB, [1, 1], StripeWidths.FromSpeeds([1, 1]));
+        using StripedDevice device = Throttled(clock, 64 * MiB, [1, 1], StripeWidths.FromSpeeds([1, 1]));
 
-        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, MiB, 8, clock);
+        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, 16 * MiB, 4, clock);
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{speed.ReadGBps:F3} and {speed.WriteGBps:F3} times one");
         Assert.InRange(Math.Min(speed.ReadGBps, speed.WriteGBps), 1.95, 2.001);
@@ -222,7 +222,7 @@ public sealed class StripedDeviceTests
         })];
         using StripedDevice device = Throttled(clock, 64 * MiB, [1, 3], StripeWidths.FromSpeeds(speeds));
 
-        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, MiB, 8, clock);
+        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, 16 * MiB, 4, clock);
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{speed.ReadGBps / speeds[0]:F3} and {speed.WriteGBps / speeds[0]:F3} times the slower");
         Assert.InRange(Math.Min(speed.ReadGBps, speed.WriteGBps), 3.8 * speeds[0], 4.01 * speeds[0]);
