@@ -17,14 +17,16 @@ public static class StripeWidths
     /// <summary>Widths in the ratio of the members' speeds, so that all are done at the same time.</summary>
     /// <param name="gBPerSecond">Speed of each member, in any unit.</param>
     /// <param name="alignmentBytes">The widths are multiples of it: at least the largest alignment of the members.</param>
+    /// <param name="memberBytes">Size of the smallest member: no stripe is wider. At least the alignment.</param>
     /// <returns>A width for each member: within 1 % of the ratios where a width up to 16 MiB can be, else as near as it gets (above 1 : 80 with 4 KiB).</returns>
     /// <exception cref="ArgumentException">No member, or a speed that is not a positive number.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The alignment is not within 1 and 4 MiB.</exception>
-    public static IReadOnlyList<int> FromSpeeds(IReadOnlyList<double> gBPerSecond, int alignmentBytes = 4096)
+    /// <exception cref="ArgumentOutOfRangeException">The alignment is not within 1 and 4 MiB, or a member smaller.</exception>
+    public static IReadOnlyList<int> FromSpeeds(IReadOnlyList<double> gBPerSecond, int alignmentBytes = 4096, long memberBytes = long.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(gBPerSecond);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(alignmentBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(alignmentBytes, FastestBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(memberBytes, alignmentBytes);
         if (gBPerSecond.Count == 0 || gBPerSecond.Any(speed => !(speed > 0 && double.IsFinite(speed))))
         {
             throw new ArgumentException($"expected positive speeds, found [{string.Join(", ", gBPerSecond)}]", nameof(gBPerSecond));
@@ -33,7 +35,8 @@ public static class StripeWidths
         double fastest = gBPerSecond.Max();
         int[] best = [];
         double bestError = double.PositiveInfinity;
-        for (int blocks = FastestBytes / alignmentBytes; blocks <= WidestBytes / alignmentBytes && bestError > ToleratedError; blocks++)
+        int widest = (int)Math.Min(WidestBytes, memberBytes) / alignmentBytes;
+        for (int blocks = Math.Min(FastestBytes / alignmentBytes, widest); blocks <= widest && bestError > ToleratedError; blocks++)
         {
             int[] candidate = [.. gBPerSecond.Select(speed => Math.Max((int)Math.Round(blocks * speed / fastest), 1))];
             double error = candidate.Zip(gBPerSecond, (width, speed) => Math.Abs((width / (blocks * speed / fastest)) - 1)).Max();

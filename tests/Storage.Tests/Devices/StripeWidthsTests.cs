@@ -20,6 +20,13 @@ public sealed class StripeWidthsTests
     [Fact]
     public void FromSpeeds_FarApart_SlowestGetsAtLeastABlock() => Assert.Equal(4096, StripeWidths.FromSpeeds([10_000, 1])[1]);
 
+    [Theory]
+    [InlineData(8 << 20)]
+    [InlineData(1 << 20)]
+    [InlineData(4096)]
+    public void FromSpeeds_SmallMembers_NoStripeIsWider(int memberBytes) =>
+        Assert.InRange(StripeWidths.FromSpeeds([10_000, 1], memberBytes: memberBytes).Max(), 4096, memberBytes);
+
     [Property(MaxTest = 300)]
     public void FromSpeeds_UpToTenToOne_KeepsRatiosWithinTwoPercent(int seed)
     {

@@ -110,14 +110,15 @@ public sealed unsafe class TileTransferTests : IDisposable
         device.Holds = true;
         read.PrepareRead(First, PartSet.All, Address, IoPriority.Normal);
         store.Start(read);
+        device.Holds = false;
         long flushes = device.Traffic.Flushes;
         write.PrepareWrite(First, Address, IoPriority.Normal);
 
-        Assert.Throws<InvalidOperationException>(() => store.Start(write));
-
-        device.Holds = false;
+        Exception? refusal = Record.Exception(() => store.Start(write));
         device.Release();
         read.Wait(TestContext.Current.CancellationToken);
+
+        Assert.IsType<InvalidOperationException>(refusal);
         Assert.Equal(flushes, device.Traffic.Flushes);
         store.Rollback(); // Nothing is lost.
         Assert.Null(FindDifference(store, _ => 1, _ => 1));
