@@ -40,12 +40,10 @@ internal static unsafe class FolderSpeeds
         PreallocatedFile.Create(path, probeBytes);
         try
         {
+            using DirectFileDevice device = DirectFileDevice.Open(path, new DirectFileOptions { Engine = options.Engine, QueueDepth = options.QueueDepth });
             using var buffer = new NativeBuffer(BlockBytes);
             var requests = new ProbeRequest[probeBytes / BlockBytes];
             using var left = new CountdownEvent(requests.Length);
-
-            // Last, so that it is disposed first: until then it may be writing from the buffer.
-            using DirectFileDevice device = DirectFileDevice.Open(path, new DirectFileOptions { Engine = options.Engine, QueueDepth = options.QueueDepth });
             long start = Stopwatch.GetTimestamp();
             for (int index = 0; index < requests.Length; index++)
             {
