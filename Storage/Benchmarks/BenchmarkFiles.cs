@@ -74,7 +74,7 @@ internal sealed class BenchmarkFiles : IDisposable
         Devices = opened;
         if (speeds.Count > 0)
         {
-            StripeBytes = StripeWidths.FromSpeeds([.. speeds.Select(speed => speed.MeanGBps)]);
+            StripeBytes = StripeWidths.FromSpeeds([.. speeds.Select(speed => speed.MeanGBps)], memberBytes: _plan.Files.Min(file => file.SizeBytes));
         }
 
         return (first, last);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using Offload.Storage.Files;
 using Offload.Storage.Interop;
@@ -9,6 +10,8 @@ internal sealed class DirectFile : IDisposable
 {
     /// <summary>Of buffered files, whose file system asks for none: the smallest block of disks, so that a caller's layout works on both.</summary>
     private const int BufferedAlignmentBytes = 512;
+
+    private const int LockRetryMilliseconds = 20;
 
     private readonly SafeFileHandle _handle;
     private readonly object _flushGate = new();
@@ -129,7 +132,7 @@ internal sealed class DirectFile : IDisposable
     private static string Describe(BlockRequest request) =>
         IoErrors.Transfer(request.Operation == BlockOperation.Read ? "read" : "write", request.SizeBytes, request.OffsetBytes);
 
-    private static int Access(DirectFileOptions options) => options.ExclusiveLock ? FileCalls.ReadWrite : FileCalls.ReadOnly;
+    private static int Access(DirectFileOptions options) => options.ExclusiveLock ? FileCalls.ReadWrite : Libc.ReadOnly;
 
     private static DirectFile? TryOpenDirect(string path, DirectFileOptions options, out string? whyNot)
     {
@@ -191,7 +194,7 @@ internal sealed class DirectFile : IDisposable
 
             if (options.ExclusiveLock)
             {
-                Lock(path, descriptor, options.OnWarning);
+                Lock(path, descriptor, options);
             }
 
             return new DirectFile(path, handle, isDirect, options.ExclusiveLock, alignmentBytes, sizeBytes);
@@ -203,16 +206,25 @@ internal sealed class DirectFile : IDisposable
         }
     }
 
-    private static void Lock(string path, int descriptor, Action<string>? onWarning)
+    private static void Lock(string path, int descriptor, DirectFileOptions options)
     {
-        switch (FileCalls.LockExclusive(descriptor))
+        // Requests of a process that was just killed keep the file open, and so locked, until they are done; the kernel has no lock with a time limit.
+        long start = Stopwatch.GetTimestamp();
+        int result = FileCalls.LockExclusive(descriptor);
+        while (result == Libc.Eagain && Stopwatch.GetElapsedTime(start) < options.LockWait)
+        {
+            Thread.Sleep(LockRetryMilliseconds);
+            result = FileCalls.LockExclusive(descriptor);
+        }
+
+        switch (result)
         {
             case 0:
                 return;
             case Libc.Eagain:
                 throw new StorageException(path, "lock", "another process is using this file", "Wait until it has ended, or use another folder.");
             case Libc.Enosys or Libc.Enotsup or Libc.Enolck:
-                onWarning?.Invoke($"{path}: the file system has no locks; make sure that no other process uses this file");
+                options.OnWarning?.Invoke($"{path}: the file system has no locks; make sure that no other process uses this file");
                 return;
             case int error:
                 throw IoErrors.FromErrno(path, "lock", error);

@@ -28,6 +28,16 @@ public sealed record DirectFileOptions
     /// </summary>
     public bool ExclusiveLock { get; init; } = true;
 
+    /// <summary>
+    /// How long a file that another process has locked is waited for. A killed process lets go only when its requests that the kernel works on are
+    /// done: some 30 to 100 ms with 64 MiB in flight on a fast drive, seconds on a slow one.
+    /// </summary>
+    internal TimeSpan LockWait { get; init; } = DefaultLockWait;
+
+    // Programs that expect to find files locked, as tests do, set it shorter for all their devices in their runtime configuration.
+    private static TimeSpan DefaultLockWait { get; } =
+        int.TryParse(AppContext.GetData("Offload.Storage.LockWaitMilliseconds") as string, out int milliseconds) ? TimeSpan.FromMilliseconds(milliseconds) : TimeSpan.FromSeconds(5);
+
     /// <summary>Gets one line for what the user should know but nothing fails by; on the thread that opens. Null: nobody is told.</summary>
     public Action<string>? OnWarning { get; init; }
 }

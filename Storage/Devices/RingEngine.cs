@@ -7,23 +7,23 @@ namespace Offload.Storage.Devices;
 /// completion thread blocks until some are done, starts those that wait, and then tells the callers.
 /// </summary>
 /// <remarks>
-/// The completion queue cannot overflow: a request has its slot until its completion was taken, there are as many slots as the submission queue
-/// has entries but one (the stop mark's), and the kernel makes the completion queue twice as long.
+/// The completion queue cannot overflow: a request has its entry until its completion was taken, there are as many entries as the submission queue
+/// has but one (the stop mark's), and the kernel makes the completion queue twice as long.
 /// </remarks>
 internal sealed unsafe class RingEngine : TransferEngine
 {
     private const ulong StopMark = ulong.MaxValue;
-    private const int NoSlot = -1;
+    private const int NoEntry = -1;
 
     private readonly object _gate = new();
     private readonly DirectFile _file;
     private readonly IoUring _ring;
     private readonly Thread _thread;
     private readonly RequestQueue _waiting = new();
-    private readonly Slot[] _slots;
+    private readonly Entry[] _entries;
     private readonly Finished[] _finished;
     private readonly RegisteredMemory _registered;
-    private int _freeSlot;
+    private int _freeEntry;
     private int _numInFlight;
     private int _numOutstanding;
     private bool _isClosing;
@@ -34,20 +34,37 @@ internal sealed unsafe class RingEngine : TransferEngine
         _file = file;
         _ring = ring;
         _registered = new RegisteredMemory(ring);
-        _slots = new Slot[queueDepth];
+        _entries = new Entry[queueDepth];
         _finished = new Finished[queueDepth];
         for (int i = 0; i < queueDepth; i++)
         {
-            _slots[i].NextFree = i + 1 < queueDepth ? i + 1 : NoSlot;
+            _entries[i].NextFree = i + 1 < queueDepth ? i + 1 : NoEntry;
         }
 
         _thread = new Thread(Run) { Name = "offload-ring", IsBackground = true };
-        _thread.Start();
     }
 
     /// <summary>Sets one up; null with the reason if the system refuses. The file remains the caller's.</summary>
-    public static RingEngine? TryCreate(DirectFile file, int queueDepth, out string? problem) =>
-        IoUring.TryCreate(queueDepth + 1, out problem) is { } ring ? new RingEngine(file, ring, queueDepth) : null;
+    public static RingEngine? TryCreate(DirectFile file, int queueDepth, out string? problem)
+    {
+        IoUring? ring = IoUring.TryCreate(queueDepth + 1, out problem);
+        if (ring is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            var engine = new RingEngine(file, ring, queueDepth);
+            engine._thread.Start();
+            return engine;
+        }
+        catch
+        {
+            ring.Dispose();
+            throw;
+        }
+    }
 
     public override void Submit(BlockRequest request)
     {
@@ -125,10 +142,10 @@ internal sealed unsafe class RingEngine : TransferEngine
                         return;
                     }
 
-                    ref Slot slot = ref _slots[(int)userData];
-                    if (slot.Progress.IsFinished(_file, slot.Request!, result, out StorageException? problem))
+                    ref Entry entry = ref _entries[(int)userData];
+                    if (entry.Progress.IsFinished(_file, entry.Request!, result, out StorageException? problem))
                     {
-                        _finished[numFinished++] = new Finished(slot.Request!, problem);
+                        _finished[numFinished++] = new Finished(entry.Request!, problem);
                         FreeLocked((int)userData);
                     }
                     else
@@ -161,7 +178,7 @@ internal sealed unsafe class RingEngine : TransferEngine
         }
     }
 
-    // Fills the free slots from those that wait and gives all that was pushed to the kernel. What was cancelled, or the kernel refuses with the
+    // Fills the free entries from those that wait and gives all that was pushed to the kernel. What was cancelled, or the kernel refuses with the
     // errno returned, comes back in the list, to be completed outside the lock.
     private int StartLocked(ref RequestList refused)
     {
@@ -169,7 +186,7 @@ internal sealed unsafe class RingEngine : TransferEngine
         int error;
         do
         {
-            while (_freeSlot != NoSlot && _waiting.TryTake(out BlockRequest? request))
+            while (_freeEntry != NoEntry && _waiting.TryTake(out BlockRequest? request))
             {
                 if (request.IsCancelled)
                 {
@@ -177,12 +194,12 @@ internal sealed unsafe class RingEngine : TransferEngine
                     continue;
                 }
 
-                int index = _freeSlot;
-                ref Slot slot = ref _slots[index];
-                _freeSlot = slot.NextFree;
+                int index = _freeEntry;
+                ref Entry entry = ref _entries[index];
+                _freeEntry = entry.NextFree;
                 _numInFlight++;
-                slot.Request = request;
-                slot.Progress = default;
+                entry.Request = request;
+                entry.Progress = default;
                 PushLocked(index);
             }
 
@@ -190,7 +207,7 @@ internal sealed unsafe class RingEngine : TransferEngine
             while (error != 0 && _ring.TryTakeBack(out ulong userData))
             {
                 lastError = error;
-                refused.Add(_slots[(int)userData].Request!);
+                refused.Add(_entries[(int)userData].Request!);
                 FreeLocked((int)userData);
             }
         }
@@ -201,12 +218,12 @@ internal sealed unsafe class RingEngine : TransferEngine
 
     private void PushLocked(int index)
     {
-        ref Slot slot = ref _slots[index];
-        BlockRequest request = slot.Request!;
+        ref Entry entry = ref _entries[index];
+        BlockRequest request = entry.Request!;
         bool isRead = request.Operation == BlockOperation.Read;
-        long offsetBytes = request.OffsetBytes + slot.Progress.DoneBytes;
-        byte* address = request.Address + slot.Progress.DoneBytes;
-        int restBytes = request.SizeBytes - slot.Progress.DoneBytes;
+        long offsetBytes = request.OffsetBytes + entry.Progress.DoneBytes;
+        byte* address = request.Address + entry.Progress.DoneBytes;
+        int restBytes = request.SizeBytes - entry.Progress.DoneBytes;
         if (_registered.TryFind(address, restBytes, out int piece))
         {
             _ring.Push(isRead ? IoUringOperation.ReadFixed : IoUringOperation.WriteFixed, _file.Descriptor, offsetBytes, address, restBytes, (ulong)index, piece);
@@ -219,9 +236,9 @@ internal sealed unsafe class RingEngine : TransferEngine
 
     private void FreeLocked(int index)
     {
-        _slots[index].Request = null;
-        _slots[index].NextFree = _freeSlot;
-        _freeSlot = index;
+        _entries[index].Request = null;
+        _entries[index].NextFree = _freeEntry;
+        _freeEntry = index;
         _numInFlight--;
     }
 
@@ -260,7 +277,8 @@ internal sealed unsafe class RingEngine : TransferEngine
         }
     }
 
-    private struct Slot
+    /// <summary>A place for a request that is with the kernel.</summary>
+    private struct Entry
     {
         public BlockRequest? Request;
         public TransferProgress Progress;

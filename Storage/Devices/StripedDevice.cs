@@ -94,9 +94,11 @@ public sealed class StripedDevice : IBlockDevice
             {
                 _members[part.Member].Submit(part);
             }
-            catch (ObjectDisposedException error)
+#pragma warning disable CA1031 // It comes out of the completion: the parts in flight still have the memory, and the last one tells.
+            catch (Exception error)
+#pragma warning restore CA1031
             {
-                part.Complete(error); // Disposed meanwhile: the parts in flight still have the memory, and the last one tells.
+                part.Complete(error);
             }
 
             part = next;
@@ -119,8 +121,8 @@ public sealed class StripedDevice : IBlockDevice
         return registrations.Count == 0 ? null : new Registrations(registrations);
     }
 
-    /// <summary>Flushes all members at the same time, each on a thread of its own. Blocks.</summary>
-    /// <exception cref="StorageException">A member failed; the first one, if several did.</exception>
+    /// <summary>Flushes all members at the same time: the first on this thread, each other one on a thread of its own. Blocks until all have ended.</summary>
+    /// <exception cref="StorageException">A member failed; of several the first in their order.</exception>
     public void Flush()
     {
         lock (_flushGate)
@@ -145,7 +147,7 @@ public sealed class StripedDevice : IBlockDevice
         }
     }
 
-    /// <summary>Waits for what is in flight and disposes the members.</summary>
+    /// <summary>Waits for what is in flight and disposes the members, all of them even if one throws; the first error comes out.</summary>
     public void Dispose()
     {
         lock (_flushGate)
@@ -161,7 +163,25 @@ public sealed class StripedDevice : IBlockDevice
             }
 
             Array.ForEach(_flushThreads, thread => thread.Dispose());
-            Array.ForEach(_members, member => member.Dispose());
+            Exception? first = null;
+            foreach (IBlockDevice member in _members)
+            {
+                try
+                {
+                    member.Dispose();
+                }
+#pragma warning disable CA1031 // It is thrown once the others are disposed, whose files would stay locked.
+                catch (Exception error)
+#pragma warning restore CA1031
+                {
+                    first ??= error;
+                }
+            }
+
+            if (first is not null)
+            {
+                ExceptionDispatchInfo.Throw(first);
+            }
         }
     }
 

@@ -24,10 +24,19 @@ internal sealed unsafe class ThreadEngine : TransferEngine
     {
         _file = file;
         _threads = new Thread[Math.Min(queueDepth, MaxThreads)];
-        for (int i = 0; i < _threads.Length; i++)
+        int numStarted = 0;
+        try
         {
-            _threads[i] = new Thread(Run) { Name = $"offload-io-{i}", IsBackground = true };
-            _threads[i].Start();
+            for (; numStarted < _threads.Length; numStarted++)
+            {
+                _threads[numStarted] = new Thread(Run) { Name = $"offload-io-{numStarted}", IsBackground = true };
+                _threads[numStarted].Start();
+            }
+        }
+        catch
+        {
+            Stop(numStarted);
+            throw;
         }
     }
 
@@ -44,13 +53,18 @@ internal sealed unsafe class ThreadEngine : TransferEngine
     public override void Dispose()
     {
         RefuseOwnThread(Array.IndexOf(_threads, Thread.CurrentThread) >= 0);
+        Stop(_threads.Length);
+    }
+
+    private void Stop(int numStarted)
+    {
         lock (_gate)
         {
             _isClosing = true;
             Monitor.PulseAll(_gate);
         }
 
-        foreach (Thread thread in _threads)
+        foreach (Thread thread in _threads.AsSpan(0, numStarted))
         {
             thread.Join();
         }

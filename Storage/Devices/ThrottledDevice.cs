@@ -73,7 +73,6 @@ public sealed class ThrottledDevice : IBlockDevice, ITimedWork
     {
         ArgumentNullException.ThrowIfNull(request);
         DeviceRange.Check(request, SizeBytes, AlignmentBytes);
-        bool mustWake;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -88,12 +87,10 @@ public sealed class ThrottledDevice : IBlockDevice, ITimedWork
             ThrottleBudget budget = BudgetOf(request.Operation);
             budget.Enqueue(transfer);
             _numInFlight++;
-            mustWake = Math.Max(budget.FreeNanoseconds, transfer.SubmittedNanoseconds) < _wakeNanoseconds;
-        }
-
-        if (mustWake)
-        {
-            _thread?.Signal();
+            if (Math.Max(budget.FreeNanoseconds, transfer.SubmittedNanoseconds) < _wakeNanoseconds)
+            {
+                _thread?.Signal(); // Within the lock: who disposes waits for the transfer, and then there is no thread to signal.
+            }
         }
     }
 
@@ -129,9 +126,15 @@ public sealed class ThrottledDevice : IBlockDevice, ITimedWork
             }
         }
 
-        _thread?.Dispose();
-        _clock?.Detach(this);
-        _inner.Dispose();
+        try
+        {
+            _inner.Dispose(); // First: until then its threads may be in here.
+        }
+        finally
+        {
+            _thread?.Dispose();
+            _clock?.Detach(this);
+        }
     }
 
     /// <inheritdoc/>
@@ -170,17 +173,14 @@ public sealed class ThrottledDevice : IBlockDevice, ITimedWork
     /// <summary>The device under it is done with a transfer.</summary>
     internal void Moved(ThrottledTransfer transfer, Exception? error)
     {
-        bool mustWake;
         lock (_gate)
         {
             transfer.Error = error;
             _moved.Enqueue(transfer, (transfer.DueNanoseconds, _sequence++));
-            mustWake = transfer.DueNanoseconds < _wakeNanoseconds;
-        }
-
-        if (mustWake)
-        {
-            _thread?.Signal();
+            if (transfer.DueNanoseconds < _wakeNanoseconds)
+            {
+                _thread?.Signal();
+            }
         }
     }
 

@@ -19,7 +19,15 @@ internal sealed class TimedThread : IDisposable
     {
         _work = work;
         _thread = new Thread(Run) { Name = name, IsBackground = true };
-        _thread.Start();
+        try
+        {
+            _thread.Start();
+        }
+        catch
+        {
+            _timer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The monotonic clock.</summary>

@@ -9,11 +9,9 @@ namespace Offload.Storage.Interop;
 /// </summary>
 internal static unsafe partial class FileCalls
 {
-    internal const int ReadOnly = 0;
     internal const int ReadWrite = 0x2;
     internal const int CreateNew = 0x40 | 0x80;
 
-    private const int CloseOnExec = 0x80000;
     private const int OwnerAndGroup = 0x1B0; // 0660, less the umask.
     private const int LockExclusiveNoWait = 2 | 4;
     private const uint SyncRangeAndWait = 1 | 2 | 4;
@@ -22,7 +20,6 @@ internal static unsafe partial class FileCalls
     private const long RamfsMagic = 0x858458F6;
 
     // struct statx, linux/stat.h: mask 0, mode 28, size 40, dio_mem_align 152, dio_offset_align 156.
-    private const int StatxSizeBytes = 256;
     private const int AtEmptyPath = 0x1000;
     private const uint StatxBasic = 0x7FF;
     private const uint StatxDirectAlignment = 0x2000;
@@ -30,11 +27,16 @@ internal static unsafe partial class FileCalls
     private const int TypeRegular = 0x8000;
 
     /// <summary>O_DIRECT: one of the flags that differ between architectures.</summary>
-    internal static int Direct { get; } = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x10000 : 0x4000;
+    internal static int Direct { get; } = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.Arm64 or Architecture.Arm => 0x10000,
+        Architecture.Ppc64le => 0x20000,
+        _ => 0x4000,
+    };
 
     internal static int Open(string path, int flags, out SafeFileHandle? file)
     {
-        int descriptor = OpenCall(path, flags | CloseOnExec, OwnerAndGroup);
+        int descriptor = Libc.Open(path, flags | Libc.CloseOnExec, OwnerAndGroup);
         file = descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
         return descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
@@ -46,9 +48,9 @@ internal static unsafe partial class FileCalls
     /// <param name="directAlignmentBytes">What O_DIRECT asks of offsets and memory; 0 if it is not supported; null where the kernel (before 6.1) or the file system does not tell.</param>
     internal static int Stat(int descriptor, out bool isRegular, out long sizeBytes, out int? directAlignmentBytes)
     {
-        byte* result = stackalloc byte[StatxSizeBytes];
-        new Span<byte>(result, StatxSizeBytes).Clear();
-        int error = StatxCall(descriptor, "", AtEmptyPath, StatxBasic | StatxDirectAlignment, result) < 0 ? Marshal.GetLastPInvokeError() : 0;
+        byte* result = stackalloc byte[Libc.StatxSizeBytes];
+        new Span<byte>(result, Libc.StatxSizeBytes).Clear();
+        int error = Libc.Statx(descriptor, "", AtEmptyPath, StatxBasic | StatxDirectAlignment, result) < 0 ? Marshal.GetLastPInvokeError() : 0;
         isRegular = (*(ushort*)(result + 28) & TypeMask) == TypeRegular;
         sizeBytes = *(long*)(result + 40);
         int memoryBytes = *(int*)(result + 152);
@@ -86,7 +88,7 @@ internal static unsafe partial class FileCalls
 
     internal static int SyncData(int descriptor) => FdatasyncCall(descriptor) < 0 ? Marshal.GetLastPInvokeError() : 0;
 
-    internal static int Sync(int descriptor) => FsyncCall(descriptor) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    internal static int Sync(int descriptor) => Libc.Fsync(descriptor) < 0 ? Marshal.GetLastPInvokeError() : 0;
 
     /// <summary>Writes a range's cached pages to the disk and waits; makes nothing durable, but tells errors (and a later fdatasync then does not).</summary>
     internal static int WriteBack(int descriptor, long offsetBytes, long sizeBytes) =>
@@ -100,12 +102,6 @@ internal static unsafe partial class FileCalls
 
     /// <summary>Makes the file so large; no space is reserved.</summary>
     internal static int Truncate(int descriptor, long sizeBytes) => FtruncateCall(descriptor, sizeBytes) < 0 ? Marshal.GetLastPInvokeError() : 0;
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int OpenCall(string path, int flags, int mode);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int StatxCall(int folder, string path, int flags, uint mask, byte* result);
 
     [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
     private static partial int StatfsCall(int descriptor, long* result);
@@ -121,9 +117,6 @@ internal static unsafe partial class FileCalls
 
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     private static partial int FdatasyncCall(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int FsyncCall(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRangeCall(int descriptor, long offsetBytes, long sizeBytes, uint flags);

@@ -26,15 +26,13 @@ internal sealed unsafe partial class IoUring : IDisposable
     private const long CompletionRing = 0x8000000;
     private const long SubmissionEntries = 0x10000000;
     private const int WaitForCompletions = 1;
-    private const int ReadWrite = 0x1 | 0x2;
-    private const int SharedPopulated = 0x1 | 0x8000;
 
     // IORING_FEAT_RW_CUR_POS came with Linux 5.6, as did IORING_OP_READ and IORING_OP_WRITE.
     private const uint FeatureCurrentPosition = 1 << 3;
 
-    // EAGAIN of a submission is the kernel short of memory for one small object: it passes in microseconds, or the machine is at its end.
-    private const int MaxSubmissionTries = 1000;
-    private static readonly nint Failed = -1;
+    // EAGAIN of a submission is the kernel short of memory for one small object: it passes in microseconds, or the machine is at its end. A
+    // millisecond each, and whoever submits or completes beside it waits, too.
+    private const int MaxSubmissionTries = 100;
 
     private readonly int _descriptor;
     private readonly nuint _submissionBytes;
@@ -56,16 +54,16 @@ internal sealed unsafe partial class IoUring : IDisposable
 
     // struct io_uring_params in 32-bit words: sq_entries 0, cq_entries 1, flags 2, features 5; sq_off from 10: head, tail, mask, entries,
     // flags, dropped, array; cq_off from 20: head, tail, mask, entries, overflow, cqes.
-    private IoUring(int descriptor, uint* parameters)
+    private IoUring(int descriptor, uint* parameters, out int error)
     {
         _descriptor = descriptor;
         _submissionBytes = parameters[16] + (parameters[0] * sizeof(uint));
         _completionBytes = parameters[25] + (parameters[1] * CompletionBytes);
         _entriesBytes = parameters[0] * EntryBytes;
-        _submission = (byte*)Map(_submissionBytes, SubmissionRing);
-        _completion = (byte*)Map(_completionBytes, CompletionRing);
-        _entries = (byte*)Map(_entriesBytes, SubmissionEntries);
-        if (!IsMapped)
+        error = MappedMemory.MapShared(descriptor, SubmissionRing, _submissionBytes, out _submission);
+        error = error == 0 ? MappedMemory.MapShared(descriptor, CompletionRing, _completionBytes, out _completion) : error;
+        error = error == 0 ? MappedMemory.MapShared(descriptor, SubmissionEntries, _entriesBytes, out _entries) : error;
+        if (error != 0)
         {
             return;
         }
@@ -89,8 +87,6 @@ internal sealed unsafe partial class IoUring : IDisposable
     /// <summary>Whether a completion can be taken. Thread of the completions.</summary>
     internal bool HasCompletion => Volatile.Read(ref *_completionTail) != _head;
 
-    private bool IsMapped => (nint)_submission != Failed && (nint)_completion != Failed && (nint)_entries != Failed;
-
     /// <summary>Sets one up; null with the reason if the system refuses.</summary>
     /// <param name="numEntries">Entries that can be pushed before a submission; the completion queue has room for twice as many.</param>
     /// <param name="problem">One line.</param>
@@ -108,14 +104,14 @@ internal sealed unsafe partial class IoUring : IDisposable
         if ((parameters[5] & FeatureCurrentPosition) == 0)
         {
             problem = "the kernel's io_uring is older than Linux 5.6";
-            _ = CloseDescriptor(descriptor);
+            _ = Libc.Close(descriptor);
             return null;
         }
 
-        var ring = new IoUring(descriptor, parameters);
-        if (!ring.IsMapped)
+        var ring = new IoUring(descriptor, parameters, out int error);
+        if (error != 0)
         {
-            problem = $"mapping the queues: {Marshal.GetLastPInvokeErrorMessage()}";
+            problem = $"mapping the queues: {Marshal.GetPInvokeErrorMessage(error)}";
             ring.Dispose();
             return null;
         }
@@ -283,28 +279,17 @@ internal sealed unsafe partial class IoUring : IDisposable
         Unmap(_submission, _submissionBytes);
         Unmap(_completion, _completionBytes);
         Unmap(_entries, _entriesBytes);
-        _ = CloseDescriptor(_descriptor); // Nothing is in flight: there is nothing that a close could lose.
+        _ = Libc.Close(_descriptor); // Nothing is in flight: there is nothing that a close could lose.
     }
-
-    private nint Map(nuint sizeBytes, long offset) => MapMemory(0, sizeBytes, ReadWrite, SharedPopulated, _descriptor, offset);
 
     private static void Unmap(byte* address, nuint sizeBytes)
     {
-        if ((nint)address != Failed)
+        if (address is not null)
         {
-            _ = UnmapMemory((nint)address, sizeBytes);
+            MappedMemory.Unmap(address, (long)sizeBytes);
         }
     }
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long SystemCall(long number, nint first, nint second, nint third, nint fourth, nint fifth, nint sixth);
-
-    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
-    private static partial nint MapMemory(nint address, nuint sizeBytes, int protection, int flags, int descriptor, long offset);
-
-    [LibraryImport("libc", EntryPoint = "munmap")]
-    private static partial int UnmapMemory(nint address, nuint sizeBytes);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int CloseDescriptor(int descriptor);
 }

@@ -19,19 +19,27 @@ internal static partial class Libc
     internal const int Edquot = 122;
     internal const int Ecanceled = 125;
 
-    private const int OpenReadOnlyDirectoryCloseOnExec = 0x10000 | 0x80000;
+    /// <summary>O_RDONLY.</summary>
+    internal const int ReadOnly = 0;
+
+    /// <summary>O_CLOEXEC, the same number on every architecture that .NET runs on.</summary>
+    internal const int CloseOnExec = 0x80000;
+
+    /// <summary>Size of struct statx, linux/stat.h.</summary>
+    internal const int StatxSizeBytes = 256;
+
     private const int CurrentFolder = -100;
     private const uint RenameExchange = 2;
 
-    // struct statx, linux/stat.h: 256 bytes, stx_attributes at 8.
-    private const int StatxSizeBytes = 256;
+    // struct statx: stx_attributes.
     private const int StatxAttributesOffset = 8;
     private const ulong StatxAttributeMountRoot = 0x2000;
 
     /// <summary>Makes the entries of a folder durable: fsync of the folder itself.</summary>
     internal static int SyncFolder(string path)
     {
-        int descriptor = Open(path, OpenReadOnlyDirectoryCloseOnExec);
+        // Without O_DIRECTORY, whose number differs between architectures: only folders are given.
+        int descriptor = Open(path, ReadOnly | CloseOnExec, mode: 0);
         if (descriptor < 0)
         {
             return Marshal.GetLastPInvokeError();
@@ -57,18 +65,22 @@ internal static partial class Libc
             && (*(ulong*)(result + StatxAttributesOffset) & StatxAttributeMountRoot) != 0;
     }
 
+    /// <summary>A descriptor, or -1 and the errno as the last error; the mode is that of a file that it makes.</summary>
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
+    internal static partial int Open(string path, int flags, int mode);
 
+    /// <summary>0, or -1 and the errno as the last error.</summary>
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int Fsync(int descriptor);
+    internal static partial int Fsync(int descriptor);
 
-    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-    private static partial int Close(int descriptor);
+    /// <summary>Errors are of no use: the descriptor is gone in any case.</summary>
+    [LibraryImport("libc", EntryPoint = "close")]
+    internal static partial int Close(int descriptor);
+
+    /// <summary>0, or -1 and the errno as the last error; the result is of <see cref="StatxSizeBytes"/>.</summary>
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static unsafe partial int Statx(int folder, string path, int flags, uint mask, byte* result);
 
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RenameAt2(int oldFolder, string oldPath, int newFolder, string newPath, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int Statx(int folder, string path, int flags, uint mask, byte* result);
 }

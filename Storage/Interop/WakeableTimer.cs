@@ -9,8 +9,7 @@ namespace Offload.Storage.Interop;
 /// </summary>
 internal sealed unsafe partial class WakeableTimer : IDisposable
 {
-    private const int Einterrupted = 4;
-    private const int EventCloseOnExecNonBlocking = 0x80000 | 0x800;
+    private const int EventCloseOnExecNonBlocking = Libc.CloseOnExec | 0x800;
     private const short PollIn = 1;
     private const int SetTimerSlack = 29;
     private const long NanosecondsPerSecond = 1_000_000_000;
@@ -36,7 +35,7 @@ internal sealed unsafe partial class WakeableTimer : IDisposable
         var poll = new Poll { Descriptor = _descriptor, Events = PollIn };
         var time = new TimeSpec { Seconds = nanoseconds / NanosecondsPerSecond, Nanoseconds = nanoseconds % NanosecondsPerSecond };
         int ready = PollUntil(&poll, 1, nanoseconds == long.MaxValue ? null : &time, null);
-        if (ready < 0 && Marshal.GetLastPInvokeError() is int error and not Einterrupted)
+        if (ready < 0 && Marshal.GetLastPInvokeError() is int error and not Libc.Eintr)
         {
             throw new Win32Exception(error);
         }
@@ -56,7 +55,7 @@ internal sealed unsafe partial class WakeableTimer : IDisposable
     }
 
     /// <summary>Frees the descriptor; nobody may wait or signal any more.</summary>
-    public void Dispose() => _ = Close(_descriptor);
+    public void Dispose() => _ = Libc.Close(_descriptor);
 
     [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
     private static partial int EventFd(uint initial, int flags);
@@ -69,9 +68,6 @@ internal sealed unsafe partial class WakeableTimer : IDisposable
 
     [LibraryImport("libc", EntryPoint = "write")]
     private static partial nint Write(int descriptor, void* buffer, nuint sizeBytes);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "prctl")]
     private static partial int ProcessControl(int option, nuint second, nuint third, nuint fourth, nuint fifth);

@@ -54,7 +54,10 @@ public sealed class MemoryLimit
 
             _reservedBytes += sizeBytes;
             _highWaterBytes = Math.Max(_highWaterBytes, _reservedBytes);
-            _heldBytes[what] = _heldBytes.GetValueOrDefault(what) + sizeBytes;
+            if (sizeBytes > 0)
+            {
+                _heldBytes[what] = _heldBytes.GetValueOrDefault(what) + sizeBytes;
+            }
         }
 
         return new MemoryReservation(this, sizeBytes, what);
@@ -62,6 +65,11 @@ public sealed class MemoryLimit
 
     internal void Release(MemoryReservation reservation)
     {
+        if (reservation.SizeBytes == 0)
+        {
+            return; // It is no holder.
+        }
+
         lock (_gate)
         {
             _reservedBytes -= reservation.SizeBytes;

@@ -3,12 +3,12 @@ using System.Runtime.InteropServices;
 namespace Offload.Storage.Memory;
 
 /// <summary>
-/// Zeroed native memory aligned to 4 KiB (a page, and any disk's sector). Owned by whoever creates it; the garbage collector never
+/// Zeroed native memory aligned to 4 KiB. Owned by whoever creates it; the garbage collector never
 /// frees it. Not safe for concurrent disposal.
 /// </summary>
 public sealed unsafe class NativeBuffer : IDisposable
 {
-    /// <summary>Alignment of every buffer.</summary>
+    /// <summary>Alignment of every buffer: the largest that any disk's sectors ask of direct I/O. A page on x64; arm64's may be larger.</summary>
     public const int AlignmentBytes = 4096;
 
     private static long _outstandingBytes;
@@ -58,7 +58,7 @@ public sealed unsafe class NativeBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((offset + count) * sizeof(T), SizeBytes, nameof(count));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, (SizeBytes / sizeof(T)) - count);
         return new Span<T>((T*)Address + offset, count);
     }
 

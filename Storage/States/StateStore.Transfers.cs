@@ -28,8 +28,8 @@ public sealed partial class StateStore
         {
             if (transfer.Operation == BlockOperation.Write)
             {
-                MarkInPlace();
                 BeginWrite(transfer, out parts, out copy);
+                MarkInPlace(transfer);
             }
             else
             {
@@ -124,6 +124,20 @@ public sealed partial class StateStore
         }
     }
 
+    /// <summary>Undoes <see cref="BeginWrite"/>: nothing was written.</summary>
+    private void AbandonWrite(TileTransfer transfer)
+    {
+        lock (_gate)
+        {
+            _activity[Geometry.TileIndex(transfer.Tile)] = 0;
+            _numWritesInFlight--;
+            if (--_numInFlight == 0)
+            {
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
     private void BeginRead(TileTransfer transfer, out PartSet parts, out int copy)
     {
         int index = Geometry.TileIndex(transfer.Tile);
@@ -171,13 +185,30 @@ public sealed partial class StateStore
     }
 
     /// <summary>Single generation: before a committed tile is overwritten it must be known, after a crash too, that tiles are.</summary>
-    private void MarkInPlace()
+    private void MarkInPlace(TileTransfer write)
     {
         if (Description.Generations != 1)
         {
             return;
         }
 
+        try
+        {
+            if (BeginMark())
+            {
+                Mark();
+            }
+        }
+        catch
+        {
+            AbandonWrite(write);
+            throw;
+        }
+    }
+
+    /// <summary>Whether the mark is missing and is the caller's to write; waits for one who is writing it.</summary>
+    private bool BeginMark()
+    {
         lock (_gate)
         {
             while (_isMarking)
@@ -186,23 +217,17 @@ public sealed partial class StateStore
             }
 
             ThrowIfUnusableLocked();
-            if (_isMarked || LastCommit is null)
-            {
-                return;
-            }
-
-            if (_isCommitting)
-            {
-                throw new InvalidOperationException("a commit is under way");
-            }
-
-            _isMarking = true;
+            _isMarking = !_isMarked && LastCommit is not null; // No commit is under way: there is a write.
+            return _isMarking;
         }
+    }
 
+    private void Mark()
+    {
         Exception? failure = null;
         try
         {
-            _slots.Write(LastCommit with { Sequence = _sequence + 1 }, isInPlace: true, _committed);
+            _slots.Write(LastCommit! with { Sequence = _sequence + 1 }, isInPlace: true, _committed);
             Device.Flush();
         }
         catch (Exception error)

@@ -43,7 +43,7 @@ public sealed partial class StateStore : IDisposable
         _working = new TileTable(Geometry);
         _isWritten = new bool[Geometry.NumTiles];
         _activity = new int[Geometry.NumTiles];
-        Checksums = new ChecksumThread();
+        Checksums = new ChecksumThreads(ChecksumThreads.DefaultThreads);
     }
 
     /// <summary>What it holds.</summary>
@@ -70,7 +70,7 @@ public sealed partial class StateStore : IDisposable
     /// <summary>Size of the requests into which transfers are cut.</summary>
     internal int BlockBytes { get; }
 
-    internal ChecksumThread Checksums { get; }
+    internal ChecksumThreads Checksums { get; }
 
     /// <summary>Makes a store. Nothing is durable before the first commit, before which every tile must be written.</summary>
     /// <param name="device">At least as large as the geometry says; the store's from here on, also if this fails.</param>

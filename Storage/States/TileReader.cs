@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 
@@ -38,19 +39,30 @@ public sealed unsafe class TileReader : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(lookahead, 1);
         _store = store;
         Table = table;
-        _arena = new SlotArena(lookahead + 1, store.Geometry.MaxTileBytes, "tiles read ahead", limit);
-        _arena.RegisterWith(store.Device);
+        _tiles = tiles.GetEnumerator();
+        SlotArena? arena = null;
+        try
+        {
+            arena = new SlotArena(lookahead + 1, store.Geometry.MaxTileBytes, "tiles read ahead", limit);
+            arena.RegisterWith(store.Device);
+        }
+        catch
+        {
+            arena?.Dispose();
+            _tiles.Dispose();
+            throw;
+        }
+
+        _arena = arena;
         _places = new Place[lookahead + 1];
         for (int index = 0; index < _places.Length; index++)
         {
             _places[index] = new Place(new TileTransfer(store), _arena.Rent());
         }
-
-        _tiles = tiles.GetEnumerator();
     }
 
     /// <summary>The current tile.</summary>
-    public TileId Tile => Current.Transfer.Tile;
+    public TileId Tile => Current.Tile;
 
     /// <summary>What it holds and where its parts lie.</summary>
     public TileShape Shape => _store.Geometry.Tile(Tile);
@@ -58,8 +70,8 @@ public sealed unsafe class TileReader : IDisposable
     /// <summary>The current tile's memory: of the reader, and overwritten by the next <see cref="MoveNext"/>. Parts that were not asked for are undefined.</summary>
     public byte* Address => Current.Memory.Address;
 
-    /// <summary>Whether there is a current tile; after an error, the one that it is about.</summary>
-    internal bool HasTile => _current >= 0;
+    /// <summary>Whether a current tile was read, be it with an error, which is about it then. False: there is none, or the store refused to read it.</summary>
+    internal bool HasTile => _current >= 0 && _places[_current].Refusal is null;
 
     /// <summary>Of the current tile: parts whose checksum does not match.</summary>
     internal PartSet DamagedParts => Current.Transfer.DamagedParts;
@@ -73,6 +85,8 @@ public sealed unsafe class TileReader : IDisposable
     /// <returns>False: there are no more.</returns>
     /// <exception cref="StoreMismatchException">A checksum does not match.</exception>
     /// <exception cref="StorageException">The device reported an error.</exception>
+    /// <exception cref="ArgumentException">The store has no such tile, or the tile none of the parts.</exception>
+    /// <exception cref="InvalidOperationException">The tile was being written, or never had been, when its turn to be read ahead came.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public bool MoveNext(CancellationToken cancellationToken = default)
     {
@@ -81,9 +95,7 @@ public sealed unsafe class TileReader : IDisposable
         _current = -1;
         while (_numStarted < _places.Length && _tiles.MoveNext())
         {
-            Place place = _places[(_oldest + _numStarted) % _places.Length];
-            place.Transfer.PrepareRead(_tiles.Current.Tile, _tiles.Current.Parts, place.Memory.Address, IoPriority.Normal, Table);
-            _store.Start(place.Transfer);
+            Start(_places[(_oldest + _numStarted) % _places.Length], _tiles.Current);
             _numStarted++;
         }
 
@@ -95,7 +107,12 @@ public sealed unsafe class TileReader : IDisposable
         _current = _oldest;
         _oldest = (_oldest + 1) % _places.Length;
         _numStarted--;
-        _places[_current].Transfer.Wait(cancellationToken);
+        if (Current.Refusal is { } refusal)
+        {
+            ExceptionDispatchInfo.Throw(refusal);
+        }
+
+        Current.Transfer.Wait(cancellationToken);
         return true;
     }
 
@@ -109,7 +126,11 @@ public sealed unsafe class TileReader : IDisposable
 
         for (; _numStarted > 0; _numStarted--)
         {
-            _places[_oldest].Transfer.WaitQuietly();
+            if (_places[_oldest].Refusal is null)
+            {
+                _places[_oldest].Transfer.WaitQuietly();
+            }
+
             _oldest = (_oldest + 1) % _places.Length;
         }
 
@@ -122,5 +143,31 @@ public sealed unsafe class TileReader : IDisposable
         }
     }
 
-    private readonly record struct Place(TileTransfer Transfer, Slot Memory);
+    /// <summary>Starts a read ahead. What the store refuses is told when the tile's turn comes, as is an error of the read.</summary>
+    private void Start(Place place, TileRead read)
+    {
+        place.Tile = read.Tile;
+        place.Refusal = null;
+        try
+        {
+            place.Transfer.PrepareRead(read.Tile, read.Parts, place.Memory.Address, IoPriority.Normal, Table);
+            _store.Start(place.Transfer);
+        }
+        catch (Exception error)
+        {
+            place.Refusal = error;
+        }
+    }
+
+    private sealed class Place(TileTransfer transfer, Slot memory)
+    {
+        public TileTransfer Transfer => transfer;
+
+        public Slot Memory => memory;
+
+        public TileId Tile { get; set; }
+
+        /// <summary>Why the transfer was not started; null: it was.</summary>
+        public Exception? Refusal { get; set; }
+    }
 }

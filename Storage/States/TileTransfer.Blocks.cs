@@ -47,7 +47,7 @@ public sealed unsafe partial class TileTransfer
             }
 
             int blockBytes = (int)Math.Min(_store.BlockBytes, sizeBytes - done);
-            _blocks[numBlocks++].Prepare(Operation, offsetBytes + done, _address + addressBytes + done, blockBytes, _priority);
+            _blocks[numBlocks++].Prepare(Operation, offsetBytes + done, _address + addressBytes + done, blockBytes, Priority);
         }
 
         return numBlocks;
@@ -55,12 +55,14 @@ public sealed unsafe partial class TileTransfer
 
     private void Grow()
     {
-        int numOld = _blocks.Length;
-        Array.Resize(ref _blocks, Math.Max(8, numOld * 2));
-        for (int index = numOld; index < _blocks.Length; index++)
+        Block[] grown = new Block[Math.Max(8, _blocks.Length * 2)];
+        _blocks.CopyTo(grown, 0);
+        for (int index = _blocks.Length; index < grown.Length; index++)
         {
-            _blocks[index] = new Block(this);
+            grown[index] = new Block(this);
         }
+
+        _blocks = grown; // Only now, whole: memory may be out.
     }
 
     /// <summary>One request of the transfer.</summary>

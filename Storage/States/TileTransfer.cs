@@ -17,7 +17,6 @@ public sealed unsafe partial class TileTransfer
     private readonly ulong[] _hashes = new ulong[StoreDescription.MaxParts];
     private Block[] _blocks = [];
     private volatile Stage _stage;
-    private IoPriority _priority;
     private byte* _address;
     private int _remaining;
     private Exception? _error;
@@ -67,7 +66,10 @@ public sealed unsafe partial class TileTransfer
     /// <summary>After a read: those parts whose checksum does not match.</summary>
     internal PartSet DamagedParts { get; private set; }
 
-    /// <summary>The next one in the list of the checksum thread.</summary>
+    /// <summary>Its place among those that wait, for the device and then for a checksum thread.</summary>
+    internal IoPriority Priority { get; private set; }
+
+    /// <summary>The next one in the list of the checksum threads.</summary>
     internal TileTransfer? NextInQueue { get; set; }
 
     /// <summary>Says what to read: the newest content, committed or not.</summary>
@@ -179,7 +181,16 @@ public sealed unsafe partial class TileTransfer
     {
         Parts = parts;
         Copy = copy;
-        int numBlocks = Cut();
+        int numBlocks = 0;
+        try
+        {
+            numBlocks = Cut();
+        }
+        catch (Exception error)
+        {
+            Fail(error); // Nothing of it is submitted; the store counts it, so it must complete.
+        }
+
         bool isWrite = Operation == BlockOperation.Write;
 
         // One more, so that it cannot complete while it is being submitted; a write is complete when its checksums are, too.
@@ -206,7 +217,7 @@ public sealed unsafe partial class TileTransfer
         CountDown(numBlocks - numSubmitted + 1);
     }
 
-    /// <summary>Called by the checksum thread.</summary>
+    /// <summary>Called by a checksum thread.</summary>
     internal void ComputeChecksums()
     {
         if (Operation == BlockOperation.Read)
@@ -274,7 +285,7 @@ public sealed unsafe partial class TileTransfer
         Table = table;
         DamagedParts = default;
         _address = tileAddress;
-        _priority = priority;
+        Priority = priority;
         _error = null;
         _isCancelled = false;
     }

@@ -6,7 +6,7 @@ namespace Offload.Storage.Tests.Devices;
 public sealed class StripeWidthsTests
 {
     [Fact]
-    public void FromSpeeds_Equal_AreEqual() => Assert.Equal([512 << 10, 512 << 10, 512 << 10], StripeWidths.FromSpeeds([3.2, 3.2, 3.2]));
+    public void FromSpeeds_Equal_AreEqual() => Assert.Equal([4 << 20, 4 << 20, 4 << 20], StripeWidths.FromSpeeds([3.2, 3.2, 3.2]));
 
     [Fact]
     public void FromSpeeds_ThreeToOne_IsExact()
@@ -14,11 +14,18 @@ public sealed class StripeWidthsTests
         IReadOnlyList<int> widths = StripeWidths.FromSpeeds([1, 3]);
 
         Assert.InRange(widths[1] / (double)widths[0], 2.97, 3.03);
-        Assert.InRange(widths[1], 512 << 10, 600 << 10);
+        Assert.Equal(DirectFileDevice.PreferredBlockBytes, widths[1]);
     }
 
     [Fact]
     public void FromSpeeds_FarApart_SlowestGetsAtLeastABlock() => Assert.Equal(4096, StripeWidths.FromSpeeds([10_000, 1])[1]);
+
+    [Theory]
+    [InlineData(8 << 20)]
+    [InlineData(1 << 20)]
+    [InlineData(4096)]
+    public void FromSpeeds_SmallMembers_NoStripeIsWider(int memberBytes) =>
+        Assert.InRange(StripeWidths.FromSpeeds([10_000, 1], memberBytes: memberBytes).Max(), 4096, memberBytes);
 
     [Property(MaxTest = 300)]
     public void FromSpeeds_UpToTenToOne_KeepsRatiosWithinTwoPercent(int seed)
@@ -28,7 +35,7 @@ public sealed class StripeWidthsTests
         IReadOnlyList<int> widths = StripeWidths.FromSpeeds(speeds);
 
         Assert.All(widths, width => Assert.Equal(0, width % 4096));
-        Assert.InRange(widths.Max(), 512 << 10, 2 << 20);
+        Assert.InRange(widths.Max(), DirectFileDevice.PreferredBlockBytes, 16 << 20);
         double perSpeed = widths.Max() / speeds.Max();
         Assert.All(widths.Zip(speeds), pair => Assert.InRange(pair.First / (pair.Second * perSpeed), 0.98, 1.02));
     }

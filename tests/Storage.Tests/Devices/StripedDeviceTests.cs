@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Offload.Storage.Devices;
+using Offload.Storage.Tests.States;
 
 namespace Offload.Storage.Tests.Devices;
 
@@ -115,6 +116,31 @@ public sealed class StripedDeviceTests
         Assert.IsType<OperationCanceledException>(request.Start(device, BlockOperation.Read, 0).Error);
     }
 
+    [Fact]
+    public void Submit_MemberRefuses_TellsAfterTheOtherPartsAreDone()
+    {
+        var held = new HeldDevice(new MemoryDevice(4096));
+        var refusing = new HeldDevice(new MemoryDevice(4096)) { Holds = false, Refusal = new InvalidOperationException("opened for reading only"), RefusesAfter = 0 };
+        using var device = new StripedDevice([held, refusing], [512, 512]);
+        using ProbeRequest request = new ProbeRequest(2048).Start(device, BlockOperation.Write, 0);
+
+        Assert.Equal((2, 0), (held.NumHeld, request.NumCompletions)); // The parts after the refused one were submitted, too.
+        held.Release();
+        Assert.Equal(1, request.NumCompletions);
+        Assert.Same(refusing.Refusal, request.Error);
+    }
+
+    [Fact]
+    public void Dispose_MemberThrows_DisposesTheOthers()
+    {
+        var first = new HeldDevice(new MemoryDevice(4096)) { DisposeError = new InvalidOperationException("first") };
+        var second = new HeldDevice(new MemoryDevice(4096)) { DisposeError = new InvalidOperationException("second") };
+        var device = new StripedDevice([first, second], [512, 512]);
+
+        Assert.Same(first.DisposeError, Assert.Throws<InvalidOperationException>(device.Dispose));
+        Assert.True(first.IsDisposed && second.IsDisposed);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -177,9 +203,9 @@ public sealed class StripedDeviceTests
     public void Measure_TwoEqual_IsTwiceAsFastAsOne()
     {
         var clock = new VirtualClock();
-        using StripedDevice device = Throttled(clock, 32 * MiB, [1, 1], StripeWidths.FromSpeeds([1, 1]));
+        using StripedDevice device = Throttled(clock, 64 * MiB, [1, 1], StripeWidths.FromSpeeds([1, 1]));
 
-        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, MiB, 8, clock);
+        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, 16 * MiB, 4, clock);
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{speed.ReadGBps:F3} and {speed.WriteGBps:F3} times one");
         Assert.InRange(Math.Min(speed.ReadGBps, speed.WriteGBps), 1.95, 2.001);
@@ -196,7 +222,7 @@ public sealed class StripedDeviceTests
         })];
         using StripedDevice device = Throttled(clock, 64 * MiB, [1, 3], StripeWidths.FromSpeeds(speeds));
 
-        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, MiB, 8, clock);
+        DeviceSpeed speed = DeviceSpeed.Measure(device, 0, device.SizeBytes, 16 * MiB, 4, clock);
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{speed.ReadGBps / speeds[0]:F3} and {speed.WriteGBps / speeds[0]:F3} times the slower");
         Assert.InRange(Math.Min(speed.ReadGBps, speed.WriteGBps), 3.8 * speeds[0], 4.01 * speeds[0]);

@@ -40,6 +40,19 @@ public sealed class MemoryLimitTests
     }
 
     [Fact]
+    public void Reserve_NothingBesideSomething_IsGivenBackInAnyOrder()
+    {
+        var limit = new MemoryLimit(10);
+        MemoryReservation nothing = limit.Reserve(0, "x");
+        MemoryReservation something = limit.Reserve(5, "x");
+        something.Dispose();
+
+        Assert.EndsWith("nothing is held", Assert.Throws<MemoryLimitException>(() => limit.Reserve(11, "y")).Message, StringComparison.Ordinal);
+        nothing.Dispose();
+        Assert.Equal(0, limit.ReservedBytes);
+    }
+
+    [Fact]
     public void Reserve_ManyHolders_NamesTheLargest()
     {
         var limit = new MemoryLimit(100);

@@ -15,8 +15,16 @@ internal sealed class HeldDevice(IBlockDevice inner) : IBlockDevice
     /// <summary>How many there are, for another thread than the one that submits.</summary>
     public int NumHeld => _numHeld;
 
-    /// <summary>So many submissions are taken before one is refused, as by a device that was disposed.</summary>
+    /// <summary>So many submissions are taken before one is refused.</summary>
     public int? RefusesAfter { get; set; }
+
+    /// <summary>What it refuses with; null: as a device that was disposed.</summary>
+    public Exception? Refusal { get; init; }
+
+    /// <summary>Thrown by the disposal, after it; null: nothing.</summary>
+    public Exception? DisposeError { get; init; }
+
+    public bool IsDisposed { get; private set; }
 
     public string Path => inner.Path;
 
@@ -28,7 +36,10 @@ internal sealed class HeldDevice(IBlockDevice inner) : IBlockDevice
 
     public void Submit(BlockRequest request)
     {
-        ObjectDisposedException.ThrowIf(RefusesAfter-- == 0, this);
+        if (RefusesAfter-- == 0)
+        {
+            throw Refusal ?? new ObjectDisposedException(nameof(HeldDevice));
+        }
 
         if (Holds)
         {
@@ -51,5 +62,13 @@ internal sealed class HeldDevice(IBlockDevice inner) : IBlockDevice
         Array.ForEach(released, inner.Submit);
     }
 
-    public void Dispose() => inner.Dispose();
+    public void Dispose()
+    {
+        IsDisposed = true;
+        inner.Dispose();
+        if (DisposeError is not null)
+        {
+            throw DisposeError;
+        }
+    }
 }

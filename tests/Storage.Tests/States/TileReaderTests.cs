@@ -1,3 +1,4 @@
+using System.Collections;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.States;
@@ -78,6 +79,45 @@ public sealed unsafe class TileReaderTests : IDisposable
     }
 
     [Fact]
+    public void MoveNext_StoreRefusesATileAhead_TellsInItsPlaceAndGoesOnBehindIt()
+    {
+        var noSuchTile = new TileRead(new TileId(7, 0), PartSet.All);
+        var noSuchPart = new TileRead(_all[0].Tile, PartSet.Of(5));
+        using var reader = new TileReader(_store, [_all[0], noSuchTile, _all[1], noSuchPart], lookahead: 3);
+
+        Assert.True(reader.MoveNext(TestContext.Current.CancellationToken));
+        Assert.Equal(_all[0].Tile, reader.Tile);
+        Assert.Throws<ArgumentOutOfRangeException>(() => reader.MoveNext(TestContext.Current.CancellationToken));
+        Assert.Equal((noSuchTile.Tile, false), (reader.Tile, reader.HasTile));
+        Assert.True(reader.MoveNext(TestContext.Current.CancellationToken));
+        Assert.Equal((_all[1].Tile, true), (reader.Tile, reader.HasTile));
+        Assert.True(Holds(_store, reader.Tile, part: 0, reader.Address, version: 1));
+        Assert.Throws<ArgumentException>(() => reader.MoveNext(TestContext.Current.CancellationToken));
+        Assert.False(reader.MoveNext(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void Dispose_WithRefusedTilesAhead_FreesTheMemory()
+    {
+        var limit = new MemoryLimit(long.MaxValue);
+        var reader = new TileReader(_store, [_all[0], new TileRead(new TileId(7, 0), PartSet.All)], lookahead: 2, limit);
+        Assert.True(reader.MoveNext(TestContext.Current.CancellationToken));
+
+        reader.Dispose();
+
+        Assert.Equal(0, limit.ReservedBytes);
+    }
+
+    [Fact]
+    public void Constructor_TilesCannotBeEnumerated_HoldsNoMemory()
+    {
+        var limit = new MemoryLimit(long.MaxValue);
+
+        Assert.Throws<NotSupportedException>(() => new TileReader(_store, new Unenumerable(), lookahead: 2, limit));
+        Assert.Equal(0, limit.ReservedBytes);
+    }
+
+    [Fact]
     public void Dispose_WithReadsInFlight_WaitsForThem()
     {
         var reader = new TileReader(_store, _all);
@@ -98,5 +138,12 @@ public sealed unsafe class TileReaderTests : IDisposable
         Assert.False(disposing.Join(50));
         _device.Release();
         Assert.True(disposing.Join(TimeSpan.FromSeconds(20)));
+    }
+
+    private sealed class Unenumerable : IEnumerable<TileRead>
+    {
+        public IEnumerator<TileRead> GetEnumerator() => throw new NotSupportedException();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 }

@@ -99,6 +99,35 @@ public sealed unsafe class TileTransferTests : IDisposable
     }
 
     [Fact]
+    public void Start_SingleGenerationAndTileInUse_LeavesTheStoreUnmarked()
+    {
+        using var device = new HeldDevice(DeviceFor(Small(generations: 1))) { Holds = false };
+        using StateStore store = StateStore.Create(device, Small(generations: 1));
+        WriteAll(store, version: 1);
+        store.Commit(1, []);
+        var read = new TileTransfer(store);
+        var write = new TileTransfer(store);
+        device.Holds = true;
+        read.PrepareRead(First, PartSet.All, Address, IoPriority.Normal);
+        store.Start(read);
+        device.Holds = false;
+        long flushes = device.Traffic.Flushes;
+        write.PrepareWrite(First, Address, IoPriority.Normal);
+
+        Exception? refusal = Record.Exception(() => store.Start(write));
+        device.Release();
+        read.Wait(TestContext.Current.CancellationToken);
+
+        Assert.IsType<InvalidOperationException>(refusal);
+        Assert.Equal(flushes, device.Traffic.Flushes);
+        store.Rollback(); // Nothing is lost.
+        Assert.Null(FindDifference(store, _ => 1, _ => 1));
+        store.Start(write);
+        write.Wait(TestContext.Current.CancellationToken);
+        Assert.Equal(flushes + 1, device.Traffic.Flushes);
+    }
+
+    [Fact]
     public void Cancel_WhileSomeBlocksAreInFlight_WaitsForThem()
     {
         _device.Holds = true;
