@@ -1,5 +1,4 @@
 using Offload.Storage.Devices;
-using Offload.Storage.Files;
 
 namespace Offload.Storage.States;
 
@@ -7,7 +6,7 @@ namespace Offload.Storage.States;
 /// Stores in files: one in each folder, striped if there are several, locked against other processes while open. A file has another name until
 /// the first commit, so that a store that was never finished is not taken for one that lost something. Stateless; any thread.
 /// </summary>
-public static class StoreFiles
+public static partial class StoreFiles
 {
     /// <summary>Name of a store's file in its folder.</summary>
     public const string FileName = "states.offload";
@@ -26,65 +25,6 @@ public static class StoreFiles
         return folders.Any(folder => File.Exists(Path.Join(folder, FileName))) ? StoreFilesState.Committed
             : folders.Any(folder => File.Exists(Path.Join(folder, FileName + PartSuffix))) ? StoreFilesState.HalfMade
             : StoreFilesState.None;
-    }
-
-    /// <summary>Bytes that a store takes in each folder.</summary>
-    /// <param name="description">What it will hold.</param>
-    /// <param name="stripeBytes">Width of each folder's stripes; a single one for a single folder.</param>
-    /// <exception cref="ArgumentException">No store can have this description.</exception>
-    public static IReadOnlyList<long> FileBytes(StoreDescription description, IReadOnlyList<int> stripeBytes)
-    {
-        ArgumentNullException.ThrowIfNull(stripeBytes);
-        long storeBytes = StoreGeometry.Of(description).SizeBytes;
-        long roundBytes = stripeBytes.Sum(width => (long)width);
-        long numRounds = (storeBytes + roundBytes - 1) / roundBytes;
-        return stripeBytes.Count == 1
-            ? [storeBytes + StoreLabel.SizeBytes]
-            : [.. stripeBytes.Select(width => (numRounds * width) + StoreLabel.SizeBytes)];
-    }
-
-    /// <summary>
-    /// Makes a store; folders that are missing are made, what is left of one that was never finished is removed. Nothing is written where the disk
-    /// space is not enough; nothing is left behind if it fails.
-    /// </summary>
-    /// <param name="folders">One for each file, best on a drive each.</param>
-    /// <param name="description">What it will hold.</param>
-    /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="StorageException">Too little space (says how much is missing), a store is there, another process uses it, or the system refuses.</exception>
-    /// <exception cref="ArgumentException">No store can have this description.</exception>
-    public static StateStore Create(IReadOnlyList<string> folders, StoreDescription description, StoreFilesOptions? options = null)
-    {
-        options ??= new StoreFilesOptions();
-        string[] full = FullPaths(folders);
-        foreach (string folder in full)
-        {
-            DurableFolder.Create(folder);
-            RemoveHalfMade(folder);
-        }
-
-        IReadOnlyList<int> stripeBytes = options.StripeBytes ?? FolderSpeeds.Widths(full, StoreGeometry.Of(description).SizeBytes, options);
-        IReadOnlyList<long> fileBytes = FileBytes(description, stripeBytes);
-        FolderSpace.Require(full, fileBytes);
-        string[] paths = [.. full.Select(folder => Path.Join(folder, FileName + PartSuffix))];
-        int numMade = 0;
-        try
-        {
-            for (; numMade < paths.Length; numMade++)
-            {
-                PreallocatedFile.Create(paths[numMade], fileBytes[numMade], options.Store.Warn);
-            }
-
-            return Create(paths, description, stripeBytes, options);
-        }
-        catch
-        {
-            foreach (string path in paths.AsSpan(0, numMade))
-            {
-                File.Delete(path);
-            }
-
-            throw;
-        }
     }
 
     /// <summary>Opens a store at its last commit.</summary>
@@ -164,15 +104,6 @@ public static class StoreFiles
                 format.Geometry.Description, commit, paths, sizeBytes, [.. members.Notes, .. format.Damage], $"{format.Preamble.StoreId:x32}", StorePreamble.FormatVersion);
     }
 
-    private static StateStore Create(string[] paths, StoreDescription description, IReadOnlyList<int> stripeBytes, StoreFilesOptions options)
-    {
-        UInt128 storeId = StoreFormat.NewId();
-        using StoreMembers members = StoreMembers.Label(paths, storeId, stripeBytes, options);
-        StateStore store = StateStore.Create(members.ToDevice(), description, options.Store, storeId);
-        store.AfterFirstCommit = () => members.Rename(PartSuffix);
-        return store;
-    }
-
     private static string[] FullPaths(IReadOnlyList<string> folders)
     {
         ArgumentNullException.ThrowIfNull(folders);
@@ -205,21 +136,5 @@ public static class StoreFiles
         }
 
         return paths;
-    }
-
-    private static void RemoveHalfMade(string folder)
-    {
-        string path = Path.Join(folder, FileName);
-        if (File.Exists(path))
-        {
-            throw new StorageException(path, "make a state store", "there is one already", "Continue with it (--resume), remove it, or choose another folder.");
-        }
-
-        if (File.Exists(path + PartSuffix))
-        {
-            // Under its lock: another process may be making a store here just now.
-            using DirectFileDevice file = DirectFileDevice.Open(path + PartSuffix, new DirectFileOptions { Engine = IoEngine.Threads, QueueDepth = 1 });
-            File.Delete(path + PartSuffix);
-        }
     }
 }
