@@ -38,15 +38,15 @@ public static partial class StoreFiles
     {
         options ??= new StoreFilesOptions();
         using StoreMembers members = StoreMembers.Open(FindFiles(FullPaths(folders)), options, isLocked: true);
-        foreach (string note in members.Notes)
-        {
-            options.Store.Warn?.Invoke(note);
-        }
-
-        StateStore store = StateStore.Open(members.ToDevice(), options.Store with { FallBack = false });
+        StateStore store = StateStore.OpenUnrepaired(members.ToDevice(), options.Store);
         store.MendFiles = members.Mend;
         try
         {
+            foreach (string note in members.Notes)
+            {
+                store.Note(note);
+            }
+
             if (store.StoreId != members.StoreId)
             {
                 throw new StoreMismatchException(store.Device.Path, "the files' labels belong to another store than their contents");
@@ -61,7 +61,7 @@ public static partial class StoreFiles
             members.Rename(PartSuffix);
             if (options.Store.FallBack)
             {
-                store.FallBackAtOpen(options.Store);
+                store.FallBackAtOpen();
             }
 
             return store;
@@ -92,16 +92,28 @@ public static partial class StoreFiles
         using IBlockDevice device = members.ToDevice();
         StoreFormat.Opened format = StoreFormat.Read(device);
         using var slots = new CommitSlots(device, format.Geometry, format.Preamble.StoreId);
-        StoreCommit? commit = null;
-        for (int count = 0; count < NumSummaryTries && commit is null; count++)
+        CommitSlots.Content[] records = slots.Read();
+        for (int count = 1; count < NumSummaryTries && CommitSlots.Newest(records) is null; count++)
         {
-            commit = slots.ReadNewest()?.Commit;
+            records = slots.Read();
         }
 
-        return commit is null
-            ? throw new StoreMismatchException(device.Path, "damaged: neither of the two commit records is whole")
-            : new StoreSummary(
-                format.Geometry.Description, commit, paths, sizeBytes, [.. members.Notes, .. format.Damage], $"{format.Preamble.StoreId:x32}", StorePreamble.FormatVersion);
+        if (CommitSlots.Newest(records) is not { } newest)
+        {
+            throw records.Select(record => record.Error).FirstOrDefault(error => error is not null)
+                ?? (Exception)new StoreMismatchException(device.Path, "damaged: neither of the two commit records is whole");
+        }
+
+        IEnumerable<string> unreadable = records.Where(record => record.Error is not null).Select(record => $"a commit record, which may be the newer one, cannot be read: {record.Error!.Message}");
+        return new StoreSummary(
+            format.Geometry.Description,
+            newest.Commit!,
+            newest.IsInPlace,
+            paths,
+            sizeBytes,
+            [.. members.Notes, .. format.Damage, .. unreadable],
+            $"{format.Preamble.StoreId:x32}",
+            StorePreamble.FormatVersion);
     }
 
     private static string[] FullPaths(IReadOnlyList<string> folders)

@@ -218,6 +218,6 @@ internal sealed class StoreFuzzTarget : IDisposable
 
         StoreFormat.Opened format = StoreFormat.Read(_device);
         using var slots = new CommitSlots(_device, format.Geometry, format.Preamble.StoreId);
-        slots.ReadNewest();
+        CommitSlots.Newest(slots.Read());
     }
 }
