@@ -63,7 +63,7 @@ internal sealed record RunPreflight
         else
         {
             RequireSameModel(options, model.Companions);
-            description = store.ReadCommitted()?.Store.Description ?? throw new StoreMismatchException(store.Folders[0], "expected a commit, found none");
+            description = store.ReadCommitted()?.Description ?? throw new StoreMismatchException(store.Folders[0], "expected a commit, found none");
             owner.Require(store.Folders[0], description, model.Layout);
         }
 

@@ -50,12 +50,21 @@ internal sealed class RunStore
         return remembered is null ? below : new RunStore(folder, remembered, isOnDrives: true, options);
     }
 
-    /// <summary>What can be said without opening it; null if nothing was committed.</summary>
+    /// <summary>What can be said without opening it, to go on from there; null if nothing was committed.</summary>
+    /// <exception cref="StoreMismatchException">It is damaged, or its states are lost: a single generation was interrupted inside a step.</exception>
+    public StoreSummary? ReadCommitted() => ReadSummary() switch
+    {
+        { IsInPlace: true } summary => throw new StoreMismatchException(
+            summary.Files[0],
+            $"a single generation, inside the step after step {summary.LastCommit.Step}: where no process is at work on it, its states are lost",
+            "Start anew or from an exported model; two generations (the default) survive this."),
+        { } summary => summary,
+        null => null,
+    };
+
+    /// <summary>The run's progress at its last commit, also while the step after it goes on; null if nothing was committed.</summary>
     /// <exception cref="StoreMismatchException">It is damaged.</exception>
-    public (StoreSummary Store, RunProgress Progress)? ReadCommitted() =>
-        State == StoreFilesState.Committed && StoreFiles.TryReadSummary(Folders) is { LastCommit: { } commit } summary
-            ? (summary, ParseProgress(commit))
-            : null;
+    public RunProgress? ReadProgress() => ReadSummary() is { } summary ? ParseProgress(summary.LastCommit) : null;
 
     /// <summary>Refuses a run whose store is gone: it is made before the run's settings are written.</summary>
     /// <exception cref="StoreMismatchException">There is not even a half-made one.</exception>
@@ -100,6 +109,8 @@ internal sealed class RunStore
     /// <param name="geometry">Of the store. Several folders are taken to share it evenly; by how much they do not is checked when it is made.</param>
     public IEnumerable<(string Path, long SizeBytes)> Needs(StoreGeometry geometry) =>
         Folders.Select(folder => (folder, Math.Max(0, (geometry.SizeBytes / Folders.Count) - HalfMadeBytes(folder))));
+
+    private StoreSummary? ReadSummary() => State == StoreFilesState.Committed ? StoreFiles.TryReadSummary(Folders) : null;
 
     /// <summary>What a half-made store takes that will make room for the new one.</summary>
     private static long HalfMadeBytes(string folder)

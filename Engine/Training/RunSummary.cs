@@ -45,7 +45,7 @@ public sealed record RunSummary(
         }
 
         // Of a finished run the store may have been removed to make room.
-        RunProgress? progress = store.ReadCommitted()?.Progress;
+        RunProgress? progress = store.ReadProgress();
         ModelLayout layout = RunBase.OfRun(folder).Layout;
         return new RunSummary(
             path,

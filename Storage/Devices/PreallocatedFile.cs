@@ -35,7 +35,7 @@ public static class PreallocatedFile
         }
         catch
         {
-            File.Delete(path);
+            FileRemoval.RemoveQuietly(path);
             throw;
         }
     }

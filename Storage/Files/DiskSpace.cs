@@ -45,12 +45,31 @@ public static class DiskSpace
     /// <exception cref="StorageException">Fewer bytes are free on one of the file systems; says how many are missing.</exception>
     public static void RequireAll(IEnumerable<(string Path, long SizeBytes)> needs)
     {
-        foreach (IGrouping<string, (string Path, long SizeBytes)> together in needs.GroupBy(
-            need => Libc.FileSystemOf(NearestExisting(need.Path))?.ToString(CultureInfo.InvariantCulture) ?? need.Path))
+        foreach (IGrouping<string, (string Path, long SizeBytes)> together in needs.GroupBy(need => FileSystemOf(need.Path)))
         {
             Require(together.MaxBy(need => need.SizeBytes).Path, together.Sum(need => need.SizeBytes));
         }
     }
+
+    /// <summary>Refuses to begin what cannot fit however it is shared out among some folders.</summary>
+    /// <param name="folders">Where it will be written; they need not exist yet.</param>
+    /// <param name="sizeBytes">Bytes that will be written to all of them together.</param>
+    /// <exception cref="StorageException">Fewer bytes are free on all file systems together; says how many are missing.</exception>
+    public static void RequireTogether(IReadOnlyList<string> folders, long sizeBytes)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        long availableBytes = folders.DistinctBy(FileSystemOf).Sum(AvailableBytes);
+        if (availableBytes < sizeBytes)
+        {
+            throw new StorageException(
+                string.Join(", ", folders),
+                $"write {sizeBytes} bytes",
+                $"only {availableBytes} bytes are free on all of them together, {sizeBytes - availableBytes} bytes are missing",
+                "Free space on these file systems or choose folders on others.");
+        }
+    }
+
+    private static string FileSystemOf(string path) => Libc.FileSystemOf(NearestExisting(path))?.ToString(CultureInfo.InvariantCulture) ?? path;
 
     private static string NearestExisting(string path)
     {

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
-using System.Runtime.InteropServices;
 
 namespace Offload.Storage.States;
 
@@ -23,11 +22,14 @@ internal static class CommitRecord
         /// <summary>A record of this store.</summary>
         Whole,
 
-        /// <summary>Nothing: never written, or another store's.</summary>
+        /// <summary>Nothing: never written, or erased.</summary>
         Empty,
 
-        /// <summary>A record of this store that is torn or damaged.</summary>
+        /// <summary>A record that is torn, damaged, or of another store.</summary>
         Damaged,
+
+        /// <summary>The device reported an error.</summary>
+        Unreadable,
     }
 
     /// <summary>The part of fixed size.</summary>
@@ -65,7 +67,11 @@ internal static class CommitRecord
         int prefixBytes = (int)TablePrefixBytes(table.Copies.Length);
         tableBytes[..prefixBytes].Clear();
         table.Copies.CopyTo(tableBytes);
-        MemoryMarshal.AsBytes(table.Hashes.AsSpan()).CopyTo(tableBytes[prefixBytes..]);
+        for (int index = 0; index < table.Hashes.Length; index++)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(tableBytes[(prefixBytes + (index * sizeof(ulong)))..], table.Hashes[index]);
+        }
+
         BinaryPrimitives.WriteUInt64LittleEndian(record[HashOffset..], XxHash3.HashToUInt64(hashed));
     }
 
@@ -91,7 +97,7 @@ internal static class CommitRecord
         long tableBytes = BinaryPrimitives.ReadInt64LittleEndian(record[56..]);
         bool isPossible = head.RunStateBytes is >= 0 and <= MaxRunStateBytes
             && tableBytes == TableBytes(geometry.NumTiles, geometry.NumHashes)
-            && head.Sequence > 0
+            && head.Sequence is > 0 and < long.MaxValue // There is a next one.
             && BinaryPrimitives.ReadUInt32LittleEndian(record[48..]) <= 1;
         return isPossible ? State.Whole : State.Damaged;
     }
@@ -116,7 +122,12 @@ internal static class CommitRecord
         }
 
         copies.CopyTo(table.Copies);
-        tableBytes[(int)TablePrefixBytes(table.Copies.Length)..].CopyTo(MemoryMarshal.AsBytes(table.Hashes.AsSpan()));
+        int prefixBytes = (int)TablePrefixBytes(table.Copies.Length);
+        for (int index = 0; index < table.Hashes.Length; index++)
+        {
+            table.Hashes[index] = BinaryPrimitives.ReadUInt64LittleEndian(tableBytes[(prefixBytes + (index * sizeof(ulong)))..]);
+        }
+
         return State.Whole;
     }
 

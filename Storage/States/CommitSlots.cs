@@ -24,7 +24,8 @@ internal sealed unsafe class CommitSlots : IDisposable
     /// <param name="Commit">The record, if it is one.</param>
     /// <param name="IsInPlace">The record says that tiles were being overwritten.</param>
     /// <param name="Table">Where the tiles lie.</param>
-    public sealed record Content(CommitRecord.State State, StoreCommit? Commit, bool IsInPlace, TileTable? Table);
+    /// <param name="Error">Why it cannot be read, if it cannot.</param>
+    public sealed record Content(CommitRecord.State State, StoreCommit? Commit = null, bool IsInPlace = false, TileTable? Table = null, StorageException? Error = null);
 
     /// <summary>The slot of a record.</summary>
     public static int SlotOf(long sequence) => (int)(sequence & 1);
@@ -48,15 +49,35 @@ internal sealed unsafe class CommitSlots : IDisposable
     }
 
     /// <summary>Reads a slot.</summary>
-    /// <exception cref="StorageException">The device reported an error.</exception>
     public Content Read(int slot)
+    {
+        try
+        {
+            return ReadRecord(slot);
+        }
+        catch (StorageException error)
+        {
+            return new Content(CommitRecord.State.Unreadable, Error: error);
+        }
+    }
+
+    /// <summary>Reads both slots.</summary>
+    public Content[] Read() => [Read(0), Read(1)];
+
+    /// <summary>The newest whole record; null: there is none.</summary>
+    public static Content? Newest(IEnumerable<Content> slots) =>
+        slots.Where(slot => slot.State == CommitRecord.State.Whole).MaxBy(slot => slot.Commit!.Sequence);
+
+    public void Dispose() => _record.Dispose();
+
+    private Content ReadRecord(int slot)
     {
         byte* record = (byte*)_record.Address;
         DeviceIo.Transfer(_device, BlockOperation.Read, Offset(slot), record, NativeBuffer.AlignmentBytes);
         CommitRecord.State state = CommitRecord.ReadHead(new ReadOnlySpan<byte>(record, CommitRecord.HeadBytes), _geometry, _storeId, out CommitRecord.Head head);
         if (state != CommitRecord.State.Whole)
         {
-            return new Content(state, Commit: null, IsInPlace: false, Table: null);
+            return new Content(state);
         }
 
         int sizeBytes = (int)CommitRecord.SizeBytes(_geometry, head.RunStateBytes);
@@ -66,22 +87,12 @@ internal sealed unsafe class CommitSlots : IDisposable
         state = CommitRecord.ReadTable(whole, head, _geometry.Description.Generations, table);
         if (state != CommitRecord.State.Whole || SlotOf(head.Sequence) != slot)
         {
-            return new Content(CommitRecord.State.Damaged, Commit: null, IsInPlace: false, Table: null);
+            return new Content(CommitRecord.State.Damaged);
         }
 
         var commit = new StoreCommit(head.Sequence, head.Step, whole.Slice(CommitRecord.HeadBytes, head.RunStateBytes).ToArray());
         return new Content(state, commit, head.IsInPlace, table);
     }
-
-    /// <summary>The newest whole record of both slots; null: there is none.</summary>
-    /// <exception cref="StorageException">The device reported an error.</exception>
-    public Content? ReadNewest() => Newest([Read(0), Read(1)]);
-
-    /// <summary>The newest whole record; null: there is none.</summary>
-    public static Content? Newest(IEnumerable<Content> slots) =>
-        slots.Where(slot => slot.State == CommitRecord.State.Whole).MaxBy(slot => slot.Commit!.Sequence);
-
-    public void Dispose() => _record.Dispose();
 
     private long Offset(int slot) => _geometry.CommitSlotsOffsetBytes + (slot * _geometry.CommitSlotBytes);
 }

@@ -1,77 +1,57 @@
-using System.Diagnostics;
 using Offload.Storage.Devices;
-using Offload.Storage.Memory;
+using Offload.Storage.Files;
 
 namespace Offload.Storage.States;
 
 /// <summary>How fast folders are compared with each other.</summary>
-internal static unsafe class FolderSpeeds
+internal static class FolderSpeeds
 {
-    private const string ProbeName = "states.offload.probe";
-    private const int BlockBytes = 1 << 20;
+    /// <summary>Written to each folder to measure it: tens of milliseconds on a fast drive, a second on a disk; enough to tell their ratio, and little wear.</summary>
+    public const long ProbeBytes = 128 << 20;
 
-    // Tens of milliseconds on a fast drive, a second on a disk: enough to tell their ratio, and little wear.
-    private const long ProbeBytes = 128 << 20;
+    /// <summary>The file's name. One that is found was left by a process that was killed.</summary>
+    public const string ProbeName = "states.offload.probe";
 
     // Where all is written in less than that many probes, the measurement would cost more than uneven stripes.
     private const int MinProbesPerStore = 8;
 
     private const int EqualBytes = 1 << 20;
 
-    /// <summary>Widths of stripes in the ratio of the folders' write speeds, the lower ones of most drives.</summary>
-    /// <param name="folders">The folders; a file is made in each for the moment.</param>
+    /// <summary>Whether stripes in the ratio of the folders' speeds are worth their measurement.</summary>
+    /// <param name="numFolders">Folders.</param>
     /// <param name="storeBytes">Size of the store.</param>
+    public static bool AreMeasured(int numFolders, long storeBytes) => numFolders > 1 && storeBytes >= MinProbesPerStore * ProbeBytes * numFolders;
+
+    /// <summary>Widths of equal stripes.</summary>
+    public static IReadOnlyList<int> EqualWidths(int numFolders) => [.. Enumerable.Repeat(EqualBytes, numFolders)];
+
+    /// <summary>Widths of stripes in the ratio of the folders' speeds: as many bytes read as written, as a step does.</summary>
+    /// <param name="folders">The folders; a file is made in each for the moment.</param>
     /// <param name="options">How to open files.</param>
-    /// <param name="probeBytes">Written to each; a multiple of 1 MiB.</param>
-    public static IReadOnlyList<int> Widths(IReadOnlyList<string> folders, long storeBytes, StoreFilesOptions options, long probeBytes = ProbeBytes)
-    {
-        if (folders.Count == 1 || storeBytes < MinProbesPerStore * probeBytes * folders.Count)
-        {
-            return [.. folders.Select(_ => EqualBytes)];
-        }
+    /// <param name="probeBytes">Written to each and read; a multiple of 1 MiB.</param>
+    /// <exception cref="StorageException">The system refused, or a drive reported an error.</exception>
+    public static IReadOnlyList<int> MeasureWidths(IReadOnlyList<string> folders, StoreFilesOptions options, long probeBytes = ProbeBytes) =>
+        StripeWidths.FromSpeeds([.. folders.Select(folder => Measure(folder, probeBytes, options).MeanGBps)]);
 
-        return StripeWidths.FromSpeeds([.. folders.Select(folder => WriteGBPerSecond(folder, probeBytes, options))]);
-    }
-
-    private static double WriteGBPerSecond(string folder, long probeBytes, StoreFilesOptions options)
+    private static DeviceSpeed Measure(string folder, long probeBytes, StoreFilesOptions options)
     {
         string path = Path.Join(folder, ProbeName);
-        File.Delete(path);
         PreallocatedFile.Create(path, probeBytes);
         try
         {
-            using DirectFileDevice device = DirectFileDevice.Open(path, new DirectFileOptions { Engine = options.Engine, QueueDepth = options.QueueDepth });
-            using var buffer = new NativeBuffer(BlockBytes);
-            var requests = new ProbeRequest[probeBytes / BlockBytes];
-            using var left = new CountdownEvent(requests.Length);
-            long start = Stopwatch.GetTimestamp();
-            for (int index = 0; index < requests.Length; index++)
+            DeviceSpeed speed;
+            using (DirectFileDevice device = DirectFileDevice.Open(path, new DirectFileOptions { Engine = options.Engine, QueueDepth = options.QueueDepth }))
             {
-                requests[index] = new ProbeRequest(left);
-                requests[index].Prepare(BlockOperation.Write, (long)index * BlockBytes, (byte*)buffer.Address, BlockBytes, IoPriority.Normal);
-                device.Submit(requests[index]);
+                speed = DeviceSpeed.Measure(device, offsetBytes: 0, probeBytes);
             }
 
-            left.Wait();
-            device.Flush();
-            return Array.Find(requests, request => request.Error is not null)?.Error is { } error
-                ? throw error
-                : probeBytes / Stopwatch.GetElapsedTime(start).TotalSeconds * 1e-9;
+            FileRemoval.Remove(path);
+            return speed;
         }
-        finally
+        catch
         {
-            File.Delete(path);
-        }
-    }
-
-    private sealed class ProbeRequest(CountdownEvent left) : BlockRequest
-    {
-        public Exception? Error { get; private set; }
-
-        protected override void OnCompleted(Exception? error)
-        {
-            Error = error;
-            left.Signal();
+            FileRemoval.RemoveQuietly(path);
+            throw;
         }
     }
 }

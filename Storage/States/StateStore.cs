@@ -13,6 +13,7 @@ public sealed partial class StateStore : IDisposable
     private readonly object _gate = new();
     private readonly StoreFormat.Opened _format;
     private readonly CommitSlots _slots;
+    private readonly Action<string>? _warn;
     private readonly TileTable _committed;
     private readonly TileTable _working;
     private readonly bool[] _isWritten; // Since the last commit, whole.
@@ -36,6 +37,7 @@ public sealed partial class StateStore : IDisposable
 
         Device = device;
         _format = format;
+        _warn = options.Warn;
         Geometry = format.Geometry;
         BlockBytes = options.BlockBytes;
         _slots = new CommitSlots(device, Geometry, format.Preamble.StoreId);
@@ -94,21 +96,19 @@ public sealed partial class StateStore : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         options ??= new StoreOptions();
-        StateStore? store = null;
+        StateStore store = OpenUnrepaired(device, options);
         try
         {
-            store = new StateStore(device, StoreFormat.Read(device), options);
-            store.ReadCommits(options);
+            if (options.FallBack && store.LastCommit is not null)
+            {
+                store.FallBackAtOpen();
+            }
+
             return store;
         }
         catch
         {
-            if (store is null)
-            {
-                device.Dispose();
-            }
-
-            store?.Dispose();
+            store.Dispose();
             throw;
         }
     }

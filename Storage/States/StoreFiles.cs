@@ -1,5 +1,4 @@
 using Offload.Storage.Devices;
-using Offload.Storage.Files;
 
 namespace Offload.Storage.States;
 
@@ -7,7 +6,7 @@ namespace Offload.Storage.States;
 /// Stores in files: one in each folder, striped if there are several, locked against other processes while open. A file has another name until
 /// the first commit, so that a store that was never finished is not taken for one that lost something. Stateless; any thread.
 /// </summary>
-public static class StoreFiles
+public static partial class StoreFiles
 {
     /// <summary>Name of a store's file in its folder.</summary>
     public const string FileName = "states.offload";
@@ -28,65 +27,6 @@ public static class StoreFiles
             : StoreFilesState.None;
     }
 
-    /// <summary>Bytes that a store takes in each folder.</summary>
-    /// <param name="description">What it will hold.</param>
-    /// <param name="stripeBytes">Width of each folder's stripes; a single one for a single folder.</param>
-    /// <exception cref="ArgumentException">No store can have this description.</exception>
-    public static IReadOnlyList<long> FileBytes(StoreDescription description, IReadOnlyList<int> stripeBytes)
-    {
-        ArgumentNullException.ThrowIfNull(stripeBytes);
-        long storeBytes = StoreGeometry.Of(description).SizeBytes;
-        long roundBytes = stripeBytes.Sum(width => (long)width);
-        long numRounds = (storeBytes + roundBytes - 1) / roundBytes;
-        return stripeBytes.Count == 1
-            ? [storeBytes + StoreLabel.SizeBytes]
-            : [.. stripeBytes.Select(width => (numRounds * width) + StoreLabel.SizeBytes)];
-    }
-
-    /// <summary>
-    /// Makes a store; folders that are missing are made, what is left of one that was never finished is removed. Nothing is written where the disk
-    /// space is not enough; nothing is left behind if it fails.
-    /// </summary>
-    /// <param name="folders">One for each file, best on a drive each.</param>
-    /// <param name="description">What it will hold.</param>
-    /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="StorageException">Too little space (says how much is missing), a store is there, another process uses it, or the system refuses.</exception>
-    /// <exception cref="ArgumentException">No store can have this description.</exception>
-    public static StateStore Create(IReadOnlyList<string> folders, StoreDescription description, StoreFilesOptions? options = null)
-    {
-        options ??= new StoreFilesOptions();
-        string[] full = FullPaths(folders);
-        foreach (string folder in full)
-        {
-            DurableFolder.Create(folder);
-            RemoveHalfMade(folder);
-        }
-
-        IReadOnlyList<int> stripeBytes = options.StripeBytes ?? FolderSpeeds.Widths(full, StoreGeometry.Of(description).SizeBytes, options);
-        IReadOnlyList<long> fileBytes = FileBytes(description, stripeBytes);
-        FolderSpace.Require(full, fileBytes);
-        string[] paths = [.. full.Select(folder => Path.Join(folder, FileName + PartSuffix))];
-        int numMade = 0;
-        try
-        {
-            for (; numMade < paths.Length; numMade++)
-            {
-                PreallocatedFile.Create(paths[numMade], fileBytes[numMade], options.Store.Warn);
-            }
-
-            return Create(paths, description, stripeBytes, options);
-        }
-        catch
-        {
-            foreach (string path in paths.AsSpan(0, numMade))
-            {
-                File.Delete(path);
-            }
-
-            throw;
-        }
-    }
-
     /// <summary>Opens a store at its last commit.</summary>
     /// <param name="folders">Those that it was made with, in any order.</param>
     /// <param name="options">How; null for the defaults.</param>
@@ -98,15 +38,15 @@ public static class StoreFiles
     {
         options ??= new StoreFilesOptions();
         using StoreMembers members = StoreMembers.Open(FindFiles(FullPaths(folders)), options, isLocked: true);
-        foreach (string note in members.Notes)
-        {
-            options.Store.Warn?.Invoke(note);
-        }
-
-        StateStore store = StateStore.Open(members.ToDevice(), options.Store with { FallBack = false });
+        StateStore store = StateStore.OpenUnrepaired(members.ToDevice(), options.Store);
         store.MendFiles = members.Mend;
         try
         {
+            foreach (string note in members.Notes)
+            {
+                store.Note(note);
+            }
+
             if (store.StoreId != members.StoreId)
             {
                 throw new StoreMismatchException(store.Device.Path, "the files' labels belong to another store than their contents");
@@ -121,7 +61,7 @@ public static class StoreFiles
             members.Rename(PartSuffix);
             if (options.Store.FallBack)
             {
-                store.FallBackAtOpen(options.Store);
+                store.FallBackAtOpen();
             }
 
             return store;
@@ -152,25 +92,28 @@ public static class StoreFiles
         using IBlockDevice device = members.ToDevice();
         StoreFormat.Opened format = StoreFormat.Read(device);
         using var slots = new CommitSlots(device, format.Geometry, format.Preamble.StoreId);
-        StoreCommit? commit = null;
-        for (int count = 0; count < NumSummaryTries && commit is null; count++)
+        CommitSlots.Content[] records = slots.Read();
+        for (int count = 1; count < NumSummaryTries && CommitSlots.Newest(records) is null; count++)
         {
-            commit = slots.ReadNewest()?.Commit;
+            records = slots.Read();
         }
 
-        return commit is null
-            ? throw new StoreMismatchException(device.Path, "damaged: neither of the two commit records is whole")
-            : new StoreSummary(
-                format.Geometry.Description, commit, paths, sizeBytes, [.. members.Notes, .. format.Damage], $"{format.Preamble.StoreId:x32}", StorePreamble.FormatVersion);
-    }
+        if (CommitSlots.Newest(records) is not { } newest)
+        {
+            throw records.Select(record => record.Error).FirstOrDefault(error => error is not null)
+                ?? (Exception)new StoreMismatchException(device.Path, "damaged: neither of the two commit records is whole");
+        }
 
-    private static StateStore Create(string[] paths, StoreDescription description, IReadOnlyList<int> stripeBytes, StoreFilesOptions options)
-    {
-        UInt128 storeId = StoreFormat.NewId();
-        using StoreMembers members = StoreMembers.Label(paths, storeId, stripeBytes, options);
-        StateStore store = StateStore.Create(members.ToDevice(), description, options.Store, storeId);
-        store.AfterFirstCommit = () => members.Rename(PartSuffix);
-        return store;
+        IEnumerable<string> unreadable = records.Where(record => record.Error is not null).Select(record => $"a commit record, which may be the newer one, cannot be read: {record.Error!.Message}");
+        return new StoreSummary(
+            format.Geometry.Description,
+            newest.Commit!,
+            newest.IsInPlace,
+            paths,
+            sizeBytes,
+            [.. members.Notes, .. format.Damage, .. unreadable],
+            $"{format.Preamble.StoreId:x32}",
+            StorePreamble.FormatVersion);
     }
 
     private static string[] FullPaths(IReadOnlyList<string> folders)
@@ -205,21 +148,5 @@ public static class StoreFiles
         }
 
         return paths;
-    }
-
-    private static void RemoveHalfMade(string folder)
-    {
-        string path = Path.Join(folder, FileName);
-        if (File.Exists(path))
-        {
-            throw new StorageException(path, "make a state store", "there is one already", "Continue with it (--resume), remove it, or choose another folder.");
-        }
-
-        if (File.Exists(path + PartSuffix))
-        {
-            // Under its lock: another process may be making a store here just now.
-            using DirectFileDevice file = DirectFileDevice.Open(path + PartSuffix, new DirectFileOptions { Engine = IoEngine.Threads, QueueDepth = 1 });
-            File.Delete(path + PartSuffix);
-        }
     }
 }

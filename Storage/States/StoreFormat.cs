@@ -13,8 +13,18 @@ internal static unsafe class StoreFormat
     /// <summary>What was read.</summary>
     /// <param name="Preamble">The preamble.</param>
     /// <param name="Geometry">With the description.</param>
-    /// <param name="Damage">What was got round: a line for each damaged copy.</param>
-    public sealed record Opened(StorePreamble Preamble, StoreGeometry Geometry, IReadOnlyList<string> Damage);
+    /// <param name="DamagedCopies">What was got round.</param>
+    public sealed record Opened(StorePreamble Preamble, StoreGeometry Geometry, IReadOnlyList<DamagedCopy> DamagedCopies)
+    {
+        /// <summary>What was got round: a line for each damaged copy.</summary>
+        public IReadOnlyList<string> Damage => [.. DamagedCopies.Select(copy => copy.Note)];
+    }
+
+    /// <summary>One of two copies that is damaged.</summary>
+    /// <param name="Note">A line about it.</param>
+    /// <param name="OffsetBytes">Where it lies.</param>
+    /// <param name="Contents">The other copy, as it was read: what belongs there.</param>
+    public sealed record DamagedCopy(string Note, long OffsetBytes, byte[] Contents);
 
     /// <summary>A new store's name.</summary>
     public static UInt128 NewId()
@@ -49,80 +59,64 @@ internal static unsafe class StoreFormat
         return new Opened(preamble, geometry, []);
     }
 
-    /// <summary>Writes all copies anew, where some are damaged.</summary>
+    /// <summary>Writes damaged copies anew, without a flush.</summary>
+    /// <exception cref="StorageException">The device reported an error.</exception>
     public static void Mend(IBlockDevice device, Opened opened)
     {
-        if (opened.Damage.Count > 0)
+        foreach (DamagedCopy copy in opened.DamagedCopies)
         {
-            WriteCopies(device, opened.Geometry, opened.Preamble, StoreHeader.Write(opened.Geometry.Description));
+            using var buffer = new NativeBuffer(copy.Contents.Length);
+            copy.Contents.CopyTo(buffer.AsSpan<byte>(0, copy.Contents.Length));
+            DeviceIo.Transfer(device, BlockOperation.Write, copy.OffsetBytes, (byte*)buffer.Address, copy.Contents.Length);
         }
     }
 
-    /// <summary>Reads both.</summary>
+    /// <summary>Reads both. Where the device cannot read one of two copies the other one is used, as where one is damaged.</summary>
     /// <exception cref="StoreMismatchException">No store is there, or one of another version, or both copies are damaged.</exception>
-    /// <exception cref="StorageException">The device reported an error.</exception>
+    /// <exception cref="StorageException">The device could not read a copy, and the other one is damaged or could not be read either.</exception>
     public static Opened Read(IBlockDevice device)
     {
-        List<string> damage = [];
-        StorePreamble preamble = ReadPreamble(device, damage);
+        List<DamagedCopy> damaged = [];
+        StorePreamble preamble = ReadPreamble(device, damaged);
         int paddedBytes = (int)TileLayout.Pad(preamble.HeaderBytes);
-        using var buffer = new NativeBuffer(paddedBytes);
-        for (int copy = 0; copy < 2; copy++)
+        using var copies = new CopyPair(device, 2 * StorePreamble.SizeBytes, paddedBytes);
+        int whole = XxHash3.HashToUInt64(copies[0][..preamble.HeaderBytes]) == preamble.HeaderHash ? 0 : 1;
+        if (XxHash3.HashToUInt64(copies[whole][..preamble.HeaderBytes]) != preamble.HeaderHash)
         {
-            DeviceIo.Transfer(device, BlockOperation.Read, (2 * StorePreamble.SizeBytes) + ((long)copy * paddedBytes), (byte*)buffer.Address, paddedBytes);
-            ReadOnlySpan<byte> header = buffer.AsSpan<byte>(0, preamble.HeaderBytes);
-            if (XxHash3.HashToUInt64(header) != preamble.HeaderHash)
-            {
-                damage.Add($"copy {copy} of the store's description is damaged");
-                continue;
-            }
-
-            if (copy == 0)
-            {
-                CheckSecond(device, preamble, paddedBytes, damage);
-            }
-
-            StoreDescription description = StoreHeader.Parse(device.Path, header.ToArray());
-            var geometry = new StoreGeometry(description, preamble.HeaderBytes);
-            CheckSize(device, preamble, geometry);
-            return new Opened(preamble, geometry, damage);
+            throw copies.Error ?? (Exception)new StoreMismatchException(device.Path, "both copies of the store's description are damaged");
         }
 
-        throw new StoreMismatchException(device.Path, "both copies of the store's description are damaged");
-    }
-
-    private static void CheckSecond(IBlockDevice device, StorePreamble preamble, int paddedBytes, List<string> damage)
-    {
-        using var buffer = new NativeBuffer(paddedBytes);
-        DeviceIo.Transfer(device, BlockOperation.Read, (2 * StorePreamble.SizeBytes) + paddedBytes, (byte*)buffer.Address, paddedBytes);
-        if (XxHash3.HashToUInt64(buffer.AsSpan<byte>(0, preamble.HeaderBytes)) != preamble.HeaderHash)
+        if (whole == 1 || XxHash3.HashToUInt64(copies[1][..preamble.HeaderBytes]) != preamble.HeaderHash)
         {
-            damage.Add("copy 1 of the store's description is damaged");
+            damaged.Add(copies.Damaged(1 - whole, "the store's description"));
         }
+
+        StoreDescription description = StoreHeader.Parse(device.Path, copies[whole][..preamble.HeaderBytes].ToArray());
+        var geometry = new StoreGeometry(description, preamble.HeaderBytes);
+        CheckSize(device, preamble, geometry);
+        return new Opened(preamble, geometry, damaged);
     }
 
-    private static StorePreamble ReadPreamble(IBlockDevice device, List<string> damage)
+    private static StorePreamble ReadPreamble(IBlockDevice device, List<DamagedCopy> damaged)
     {
         if (device.SizeBytes < 2 * StorePreamble.SizeBytes)
         {
             throw new StoreMismatchException(device.Path, $"not a state store: expected at least {2 * StorePreamble.SizeBytes} bytes, found {device.SizeBytes}", NotAStoreHint);
         }
 
-        using var buffer = new NativeBuffer(2 * StorePreamble.SizeBytes);
-        DeviceIo.Transfer(device, BlockOperation.Read, 0, (byte*)buffer.Address, buffer.SizeBytes);
+        using var copies = new CopyPair(device, offsetBytes: 0, StorePreamble.SizeBytes);
         StorePreamble? found = null;
         uint? otherVersion = null;
         for (int copy = 0; copy < 2; copy++)
         {
-            StorePreamble.State state = StorePreamble.Read(
-                buffer.AsSpan<byte>(copy * StorePreamble.SizeBytes, StorePreamble.SizeBytes), out StorePreamble preamble, out uint version);
+            StorePreamble.State state = StorePreamble.Read(copies[copy], out StorePreamble preamble, out uint version);
             if (state == StorePreamble.State.Whole)
             {
                 found ??= preamble;
             }
             else
             {
-                damage.Add($"copy {copy} of the store's first block is damaged");
+                damaged.Add(copies.Damaged(copy, "the store's first block"));
                 otherVersion = state == StorePreamble.State.OtherVersion ? version : otherVersion;
             }
         }
@@ -139,7 +133,7 @@ internal static unsafe class StoreFormat
         throw otherVersion is { } other
             ? new StoreMismatchException(
                 device.Path, $"a state store of format version {other}; expected version {StorePreamble.FormatVersion}", "Use the version of the program that made it.")
-            : new StoreMismatchException(device.Path, "not a state store, or both copies of its first block are damaged", NotAStoreHint);
+            : copies.Error ?? (Exception)new StoreMismatchException(device.Path, "not a state store, or both copies of its first block are damaged", NotAStoreHint);
     }
 
     private static void CheckSize(IBlockDevice device, StorePreamble preamble, StoreGeometry geometry)
@@ -165,5 +159,36 @@ internal static unsafe class StoreFormat
         header.CopyTo(buffer.AsSpan<byte>(geometry.HeaderOffsetBytes, header.Length));
         header.CopyTo(buffer.AsSpan<byte>(geometry.HeaderOffsetBytes + geometry.HeaderPaddedBytes, header.Length));
         DeviceIo.Transfer(device, BlockOperation.Write, 0, (byte*)buffer.Address, buffer.SizeBytes);
+    }
+
+    /// <summary>Two copies, one behind the other, each read by itself: a sector that cannot be read is damage of one of them.</summary>
+    private sealed class CopyPair : IDisposable
+    {
+        private readonly NativeBuffer _buffer;
+        private readonly long _offsetBytes;
+        private readonly int _sizeBytes;
+        private readonly StorageException?[] _errors = new StorageException?[2];
+
+        public CopyPair(IBlockDevice device, long offsetBytes, int sizeBytes)
+        {
+            _offsetBytes = offsetBytes;
+            _sizeBytes = sizeBytes;
+            _buffer = new NativeBuffer(2L * sizeBytes);
+            for (int copy = 0; copy < _errors.Length; copy++)
+            {
+                _errors[copy] = DeviceIo.TryRead(device, offsetBytes + ((long)copy * sizeBytes), (byte*)_buffer.Address + ((long)copy * sizeBytes), sizeBytes);
+            }
+        }
+
+        /// <summary>An error of the device; null: there was none.</summary>
+        public StorageException? Error => _errors[0] ?? _errors[1];
+
+        /// <summary>A copy; zeros where it could not be read.</summary>
+        public ReadOnlySpan<byte> this[int copy] => _buffer.AsSpan<byte>((long)copy * _sizeBytes, _sizeBytes);
+
+        public DamagedCopy Damaged(int copy, string what) =>
+            new(DeviceIo.Describe(copy, what, _errors[copy]), _offsetBytes + ((long)copy * _sizeBytes), this[1 - copy].ToArray());
+
+        public void Dispose() => _buffer.Dispose();
     }
 }

@@ -11,8 +11,28 @@ internal static class StoreHeader
 
     private static readonly JsonDocumentOptions ParseOptions = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
 
-    /// <exception cref="ArgumentException">It is longer than a header may be.</exception>
+    /// <exception cref="ArgumentException">It is longer than a header may be, or would be read as another one: by its owner, or by names that are no text.</exception>
     public static byte[] Write(StoreDescription description)
+    {
+        byte[] header = Serialize(description);
+        try
+        {
+            StoreDescription read = Parse("", header);
+            if (!read.Units.Select(unit => unit.Name).SequenceEqual(description.Units.Select(unit => unit.Name))
+                || !read.Units.Zip(description.Units).All(pair => pair.First.Parts.SequenceEqual(pair.Second.Parts)))
+            {
+                throw new ArgumentException("a description of a store: a name of a unit or part is no valid text", nameof(description));
+            }
+        }
+        catch (StoreMismatchException error)
+        {
+            throw new ArgumentException($"a description of a store that could not be read again: {error.InnerException?.Message ?? error.Message}", nameof(description), error);
+        }
+
+        return header;
+    }
+
+    private static byte[] Serialize(StoreDescription description)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))

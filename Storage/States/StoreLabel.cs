@@ -30,6 +30,12 @@ internal sealed record StoreLabel(UInt128 StoreId, int Member, long FileBytes, I
     private const int WidthsOffset = 48;
     private const int HashOffset = CopyBytes - sizeof(ulong);
 
+    /// <summary>Where a copy lies in a file.</summary>
+    public static long OffsetBytes(long fileBytes, int copy) => fileBytes - SizeBytes + (copy * CopyBytes);
+
+    /// <summary>Whole stripes in this file; null: it has not a whole number of them.</summary>
+    public long? NumRounds => (FileBytes - SizeBytes) % StripeBytes[Member] == 0 ? (FileBytes - SizeBytes) / StripeBytes[Member] : null;
+
     /// <summary>Writes both copies.</summary>
     public void Write(Span<byte> label)
     {
@@ -57,8 +63,25 @@ internal sealed record StoreLabel(UInt128 StoreId, int Member, long FileBytes, I
     /// <exception cref="StoreMismatchException">Neither copy is a label, or they are of another version.</exception>
     public static StoreLabel Read(string path, ReadOnlySpan<byte> label, out int damagedCopy)
     {
+        StoreLabel? found = TryRead(label, out damagedCopy, out uint? otherVersion);
+        if (found is null && otherVersion is { } other)
+        {
+            throw new StoreMismatchException(
+                path, $"a file of a state store of format version {other}; expected version {FormatVersion}", "Use the version of the program that made it.");
+        }
+
+        return found ?? throw new StoreMismatchException(
+            path, "not a file of a state store, or truncated, or both copies of its label (its last 8192 bytes) are damaged");
+    }
+
+    /// <summary>Reads a label; null: neither copy is one.</summary>
+    /// <param name="label">Both copies.</param>
+    /// <param name="damagedCopy">The copy that is damaged, the last one if both are, or -1.</param>
+    /// <param name="otherVersion">The version of a copy that is of another one, or null.</param>
+    public static StoreLabel? TryRead(ReadOnlySpan<byte> label, out int damagedCopy, out uint? otherVersion)
+    {
         StoreLabel? found = null;
-        uint? otherVersion = null;
+        otherVersion = null;
         damagedCopy = -1;
         for (int index = 0; index < 2; index++)
         {
@@ -74,14 +97,7 @@ internal sealed record StoreLabel(UInt128 StoreId, int Member, long FileBytes, I
             found ??= parsed;
         }
 
-        if (found is null && otherVersion is { } other)
-        {
-            throw new StoreMismatchException(
-                path, $"a file of a state store of format version {other}; expected version {FormatVersion}", "Use the version of the program that made it.");
-        }
-
-        return found ?? throw new StoreMismatchException(
-            path, "not a file of a state store, or truncated, or both copies of its label (its last 8192 bytes) are damaged");
+        return found;
     }
 
     private static StoreLabel? Parse(ReadOnlySpan<byte> copy)

@@ -1,5 +1,6 @@
 using Offload.Storage.Devices;
 using Offload.Storage.Files;
+using Offload.Storage.Interop;
 using Offload.Storage.Memory;
 
 namespace Offload.Storage.States;
@@ -25,19 +26,22 @@ internal sealed unsafe class StoreMembers : IDisposable
     public long SizeBytes => _members.Sum(member => member.File.SizeBytes);
 
     /// <summary>Lines about labels of which one copy is damaged.</summary>
-    public IReadOnlyList<string> Notes =>
-        [.. _members.Where(member => member.DamagedCopy >= 0).Select(member => $"{member.File.Path}: copy {member.DamagedCopy} of the file's label is damaged; the other copy is used")];
+    public IReadOnlyList<string> Notes => [.. _members.Select(member => member.Damage?.Note).OfType<string>()];
 
     /// <summary>Opens files and writes their labels. Files are as long as the data and a label.</summary>
-    public static StoreMembers Label(IReadOnlyList<string> paths, UInt128 storeId, IReadOnlyList<int> stripeBytes, StoreFilesOptions options)
+    /// <exception cref="StorageException">The system refused, or another process uses or has replaced one.</exception>
+    public static StoreMembers Label(IReadOnlyList<string> paths, IReadOnlyList<long> fileBytes, UInt128 storeId, IReadOnlyList<int> stripeBytes, StoreFilesOptions options)
     {
         var members = new StoreMembers([]);
         try
         {
             for (int index = 0; index < paths.Count; index++)
             {
-                members.Open(paths[index], options, isLocked: true, file => new StoreLabel(storeId, index, file.SizeBytes, stripeBytes));
-                members._members[index].WriteLabel();
+                members.Open(paths[index], options, isLocked: true, file => file.SizeBytes == fileBytes[index]
+                    ? new StoreLabel(storeId, index, file.SizeBytes, stripeBytes)
+                    : throw Replaced(file.Path));
+                members._members[index].WriteLabel(copy: 0);
+                members._members[index].WriteLabel(copy: 1);
             }
 
             return members;
@@ -62,7 +66,7 @@ internal sealed unsafe class StoreMembers : IDisposable
                 members.Open(path, options, isLocked, label: null);
             }
 
-            members.CheckAndSort();
+            members.Sort();
             return members;
         }
         catch
@@ -82,13 +86,16 @@ internal sealed unsafe class StoreMembers : IDisposable
         return device;
     }
 
-    /// <summary>Writes damaged labels anew, without a flush.</summary>
+    /// <summary>Writes damaged copies of labels anew, without a flush.</summary>
     /// <returns>Which ones, in lines.</returns>
     public IReadOnlyList<string> Mend()
     {
-        foreach (Member member in _members.Where(member => member.DamagedCopy >= 0))
+        foreach (Member member in _members)
         {
-            member.WriteLabel();
+            if (member.Damage is { } damage)
+            {
+                member.WriteLabel(damage.Copy);
+            }
         }
 
         return Notes;
@@ -136,9 +143,14 @@ internal sealed unsafe class StoreMembers : IDisposable
         IBlockDevice device = file;
         try
         {
+            if (isLocked)
+            {
+                RequireStillThere(file);
+            }
+
             device = options.Wrap?.Invoke(file) ?? file;
-            int damagedCopy = -1;
-            _members.Add(new Member(file, device, label?.Invoke(file) ?? ReadLabel(device, out damagedCopy), damagedCopy));
+            LabelDamage? damage = null;
+            _members.Add(new Member(file, device, label?.Invoke(file) ?? ReadLabel(device, out damage), damage));
         }
         catch
         {
@@ -147,7 +159,23 @@ internal sealed unsafe class StoreMembers : IDisposable
         }
     }
 
-    private static StoreLabel ReadLabel(IBlockDevice device, out int damagedCopy)
+    /// <summary>
+    /// Between the opening and the locking of a file another process, which had the lock, may have removed or renamed it. From here on nobody does,
+    /// for that takes the lock.
+    /// </summary>
+    /// <exception cref="StorageException">The file has another name, or none.</exception>
+    internal static void RequireStillThere(DirectFileDevice file)
+    {
+        if (Libc.IdentityOf(file.Descriptor) != Libc.IdentityOf(file.Path))
+        {
+            throw Replaced(file.Path);
+        }
+    }
+
+    private static StorageException Replaced(string path) =>
+        new(path, "lock", "another process has renamed, removed or replaced this file just now", "Wait until it has ended, or use another folder.");
+
+    private static StoreLabel ReadLabel(IBlockDevice device, out LabelDamage? damage)
     {
         if (device.SizeBytes < StoreLabel.SizeBytes || device.SizeBytes % StoreLabel.CopyBytes != 0)
         {
@@ -155,48 +183,44 @@ internal sealed unsafe class StoreMembers : IDisposable
         }
 
         using var buffer = new NativeBuffer(StoreLabel.SizeBytes);
-        DeviceIo.Transfer(device, BlockOperation.Read, device.SizeBytes - StoreLabel.SizeBytes, (byte*)buffer.Address, StoreLabel.SizeBytes);
-        StoreLabel label = StoreLabel.Read(device.Path, buffer.AsSpan<byte>(0, StoreLabel.SizeBytes), out damagedCopy);
+        var errors = new StorageException?[2];
+        for (int copy = 0; copy < errors.Length; copy++)
+        {
+            errors[copy] = DeviceIo.TryRead(device, StoreLabel.OffsetBytes(device.SizeBytes, copy), (byte*)buffer.Address + (copy * StoreLabel.CopyBytes), StoreLabel.CopyBytes);
+        }
+
+        ReadOnlySpan<byte> copies = buffer.AsSpan<byte>(0, StoreLabel.SizeBytes);
+        if ((errors[0] ?? errors[1]) is { } error && StoreLabel.TryRead(copies, out _, out _) is null)
+        {
+            throw error;
+        }
+
+        StoreLabel label = StoreLabel.Read(device.Path, copies, out int damaged);
+        damage = damaged < 0 ? null : new LabelDamage(damaged, $"{device.Path}: {DeviceIo.Describe(damaged, "the file's label", errors[damaged])}; the other copy is used");
         return label.FileBytes == device.SizeBytes
             ? label
             : throw new StoreMismatchException(device.Path, $"expected a file of {label.FileBytes} bytes, as its label says, found {device.SizeBytes}");
     }
 
-    private void CheckAndSort()
+    private void Sort()
     {
-        Member first = _members[0];
-        foreach (Member member in _members)
-        {
-            if (member.Label.StoreId != first.Label.StoreId || !member.Label.StripeBytes.SequenceEqual(first.Label.StripeBytes))
-            {
-                throw new StoreMismatchException(member.File.Path, $"the file belongs to another store than {first.File.Path}", "Name the folders that the store was made with.");
-            }
-        }
-
-        _members.Sort((left, right) => left.Label.Member.CompareTo(right.Label.Member));
-        int numMembers = first.Label.StripeBytes.Count;
-        for (int index = 0; index < numMembers; index++)
-        {
-            if (index >= _members.Count || _members[index].Label.Member > index)
-            {
-                throw new StoreMismatchException(
-                    first.File.Path, $"the store has {numMembers} files, {_members.Count} were given; file {index + 1} is missing", "Name all folders that the store was made with.");
-            }
-
-            if (_members[index].Label.Member < index)
-            {
-                throw new StoreMismatchException(_members[index].File.Path, $"the file is a copy of {_members[index - 1].File.Path}", "Name each folder of the store once.");
-            }
-        }
+        int[] order = MemberOrder.Of([.. _members.Select(member => new MemberOrder.Labelled(member.File.Path, member.Label))]);
+        Member[] sorted = [.. order.Select(index => _members[index])];
+        _members.Clear();
+        _members.AddRange(sorted);
     }
 
-    private sealed record Member(DirectFileDevice File, IBlockDevice Device, StoreLabel Label, int DamagedCopy)
+    /// <param name="Copy">The one that is damaged.</param>
+    /// <param name="Note">A line about it.</param>
+    private sealed record LabelDamage(int Copy, string Note);
+
+    private sealed record Member(DirectFileDevice File, IBlockDevice Device, StoreLabel Label, LabelDamage? Damage)
     {
-        public void WriteLabel()
+        public void WriteLabel(int copy)
         {
             using var buffer = new NativeBuffer(StoreLabel.SizeBytes);
             Label.Write(buffer.AsSpan<byte>(0, StoreLabel.SizeBytes));
-            DeviceIo.Transfer(Device, BlockOperation.Write, Device.SizeBytes - StoreLabel.SizeBytes, (byte*)buffer.Address, StoreLabel.SizeBytes);
+            DeviceIo.Transfer(Device, BlockOperation.Write, StoreLabel.OffsetBytes(Device.SizeBytes, copy), (byte*)buffer.Address, StoreLabel.CopyBytes);
         }
     }
 }

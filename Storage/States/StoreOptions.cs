@@ -11,6 +11,9 @@ public sealed record StoreOptions
     /// <summary>Told, in one line, of damage that was got round (one of two copies of the header). Null: nobody.</summary>
     public Action<string>? Warn { get; init; }
 
-    /// <summary>At open: check everything, and where the last commit is damaged go back to the one before, if that one is whole.</summary>
+    /// <summary>
+    /// At open: check everything, and where the last commit is damaged go back to the one before, if that one is whole; go on with one commit record if the other
+    /// cannot be read, though it may be the newer one.
+    /// </summary>
     public bool FallBack { get; init; }
 }

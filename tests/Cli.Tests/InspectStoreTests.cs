@@ -144,6 +144,25 @@ public sealed class InspectStoreTests : IDisposable
     }
 
     [Fact]
+    public unsafe void Inspect_SingleGenerationInsideAStep_SaysSo()
+    {
+        Make(steps: 1, generations: 1);
+        Assert.False(CliRun.InProcess("inspect", _folder, "--json").LastJson.GetProperty("inPlace").GetBoolean());
+        using (StateStore store = StoreFiles.Open([_folder]))
+        using (var memory = new NativeBuffer(store.Geometry.MaxTileBytes))
+        {
+            var write = new TileTransfer(store);
+            write.PrepareWrite(new TileId(0, 0), (byte*)memory.Address, IoPriority.Normal);
+            store.Start(write);
+            write.Wait(TestContext.Current.CancellationToken);
+        }
+
+        Assert.Contains("\n  inside the step after it, which overwrites tiles in place", CliRun.InProcess("inspect", _folder).Output);
+        Assert.True(CliRun.InProcess("inspect", _folder, "--json").LastJson.GetProperty("inPlace").GetBoolean());
+        Assert.Equal(4, CliRun.InProcess("inspect", _folder, "--verify").ExitCode);
+    }
+
+    [Fact]
     public void Inspect_UnknownVersion_Exits4NamingBoth()
     {
         Make(steps: 1);
@@ -215,7 +234,9 @@ public sealed class InspectStoreTests : IDisposable
     [Fact]
     public void Inspect_SeveralPathsThatAreNoStore_Exits2() => Assert.Equal(2, CliRun.InProcess("inspect", _folder, "/tmp").ExitCode);
 
-    private unsafe void Make(int steps, params string[] folders)
+    private void Make(int steps, params string[] folders) => Make(steps, generations: 2, folders);
+
+    private unsafe void Make(int steps, int generations, params string[] folders)
     {
         StatePart[] parts =
         [
@@ -225,6 +246,7 @@ public sealed class InspectStoreTests : IDisposable
         {
             Units = [new StateUnit("layer 0", NumParameters, parts), new StateUnit("layer 1", NumParameters, parts)],
             TileParameters = TileParameters,
+            Generations = generations,
             Owner = JsonSerializer.SerializeToElement(new { model = "tiny", dtype = "bfloat16" }),
         };
         using StateStore store = StoreFiles.Create(folders.Length > 0 ? folders : [_folder], description);

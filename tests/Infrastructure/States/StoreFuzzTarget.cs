@@ -70,7 +70,7 @@ internal sealed class StoreFuzzTarget : IDisposable
         switch (kind)
         {
             case 0:
-                ReadLabel(random);
+                ReadLabels(random);
                 break;
             case SafetensorsKind:
                 byte[] json = Mutations.Text(SafetensorsJson, random);
@@ -86,21 +86,42 @@ internal sealed class StoreFuzzTarget : IDisposable
 
     private static Span<byte> All(NativeBuffer buffer) => buffer.AsSpan<byte>(0, (int)buffer.SizeBytes);
 
-    private static void ReadLabel(Random random)
+    /// <summary>Labels of some files, some of them broken; those that can be read are put in order.</summary>
+    private static void ReadLabels(Random random)
     {
+        int[] widths = [4096, 8192, 4096];
+        var files = new List<MemberOrder.Labelled>();
+        int numFiles = random.Next(1, 5);
         Span<byte> label = stackalloc byte[StoreLabel.SizeBytes];
-        new StoreLabel(17, 1, 1 << 20, [4096, 8192, 4096]).Write(label);
-        for (int copy = 0; copy < 2; copy++)
+        for (int index = 0; index < numFiles; index++)
         {
-            Span<byte> block = label.Slice(copy * StoreLabel.CopyBytes, StoreLabel.CopyBytes);
-            Mutations.Bytes(block, random);
-            FixHash(block, random);
+            int member = (index + random.Next(8) / 7) % widths.Length;
+            new StoreLabel(17, member, (7L * widths[member]) + StoreLabel.SizeBytes, widths).Write(label);
+            if (numFiles == 1 || random.Next(3) == 0)
+            {
+                for (int copy = 0; copy < 2; copy++)
+                {
+                    Span<byte> block = label.Slice(copy * StoreLabel.CopyBytes, StoreLabel.CopyBytes);
+                    Mutations.Bytes(block, random);
+                    FixHash(block, random);
+                }
+            }
+
+            StoreLabel found = StoreLabel.Read("x", label, out _);
+            if (found.Member < 0 || found.Member >= found.StripeBytes.Count || found.StripeBytes.Any(width => width <= 0))
+            {
+                throw new InvalidOperationException($"a label without sense was read: {found}");
+            }
+
+            files.Add(new MemberOrder.Labelled($"file {index}", found));
         }
 
-        StoreLabel found = StoreLabel.Read("x", label, out _);
-        if (found.Member < 0 || found.Member >= found.StripeBytes.Count || found.StripeBytes.Any(width => width <= 0))
+        int[] order = MemberOrder.Of(files);
+        if (order.Length != files.Count
+            || !order.Select((place, member) => files[place].Label.Member == member).All(isRight => isRight)
+            || (files.Count > 1 && files.Any(file => file.Label.NumRounds is not > 0)))
         {
-            throw new InvalidOperationException($"a label without sense was read: {found}");
+            throw new InvalidOperationException("files without sense were taken for a store");
         }
     }
 
@@ -197,6 +218,6 @@ internal sealed class StoreFuzzTarget : IDisposable
 
         StoreFormat.Opened format = StoreFormat.Read(_device);
         using var slots = new CommitSlots(_device, format.Geometry, format.Preamble.StoreId);
-        slots.ReadNewest();
+        CommitSlots.Newest(slots.Read());
     }
 }

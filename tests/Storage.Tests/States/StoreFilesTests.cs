@@ -1,4 +1,3 @@
-using Offload.Storage.Devices;
 using Offload.Storage.States;
 using static Offload.Tests.Infrastructure.States.StorePatterns;
 
@@ -11,34 +10,6 @@ public sealed class StoreFilesTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
-
-    [Fact]
-    public void Create_BeforeTheFirstCommit_IsHalfMadeAndMayBeMadeAnew()
-    {
-        string[] folders = [_folder["a/b"]];
-        Assert.Equal(StoreFilesState.None, StoreFiles.StateOf(folders));
-        StoreFiles.Create(folders, Small()).Dispose();
-
-        Assert.Equal(StoreFilesState.HalfMade, StoreFiles.StateOf(folders));
-        Assert.Null(StoreFiles.TryReadSummary(folders));
-        var error = Assert.Throws<StoreMismatchException>(() => StoreFiles.Open(folders));
-        Assert.Contains("half made", error.Message, StringComparison.Ordinal);
-
-        Make(folders, options: null);
-        Assert.Equal(["states.offload"], Directory.EnumerateFiles(folders[0]).Select(Path.GetFileName));
-        Assert.Equal(StoreFilesState.Committed, StoreFiles.StateOf(folders));
-    }
-
-    [Fact]
-    public void Create_WhereACommittedStoreIs_IsRefused()
-    {
-        Make([_folder.Path], options: null);
-
-        var error = Assert.Throws<StorageException>(() => StoreFiles.Create([_folder.Path], Small()));
-
-        Assert.Contains("there is one already", error.Message, StringComparison.Ordinal);
-        AssertOpens([_folder.Path], step: 10, version: 1);
-    }
 
     [Fact]
     public void Open_FoldersInAnotherOrder_FindsTheMembers()
@@ -80,6 +51,16 @@ public sealed class StoreFilesTests : IDisposable
         AssertRefused([folders[0], folders[1], _folder["h"]], "is a copy of");
         Assert.Contains(
             "twice", Assert.Throws<StorageException>(() => StoreFiles.Open([folders[0], folders[0]])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Open_WithACopyOfTheOnlyFile_IsRefused()
+    {
+        Make([_folder["a"]], options: null);
+        Directory.CreateDirectory(_folder["backup"]);
+        File.Copy(_folder["a/states.offload"], _folder["backup/states.offload"]);
+
+        AssertRefused([_folder["a"], _folder["backup"]], $"{_folder["backup"]}/states.offload: the file is a copy of {_folder["a"]}/states.offload");
     }
 
     [Theory]
@@ -153,53 +134,6 @@ public sealed class StoreFilesTests : IDisposable
         Assert.Equal([_folder["states.offload"]], summary.Files);
         Assert.Equal(2, summary.Description.Units.Count);
         Assert.Equal(new FileInfo(_folder["states.offload"]).Length, summary.SizeBytes);
-    }
-
-    [Fact]
-    public void Create_WhileAnotherMakesOneThere_IsRefused()
-    {
-        using StateStore first = StoreFiles.Create([_folder.Path], Small());
-
-        Assert.Throws<StorageException>(() => StoreFiles.Create([_folder.Path], Small()));
-
-        WriteAll(first, version: 1);
-        first.Commit(0, []);
-        Assert.Equal(_folder["states.offload"], first.Device.Path);
-    }
-
-    [Fact]
-    public void Create_DiskTooSmall_IsRefusedWithTheMissingBytesBeforeAnythingIsWritten()
-    {
-        StoreDescription large = Small() with { Units = [new StateUnit("huge", 1L << 44, [new("high", ElementType.F32)])], TileParameters = 1 << 28 };
-
-        var error = Assert.Throws<StorageException>(() => StoreFiles.Create([_folder["a"], _folder["b"]], large, new StoreFilesOptions { StripeBytes = [4096, 4096] }));
-
-        Assert.Contains("bytes are missing", error.Message, StringComparison.Ordinal);
-        Assert.Empty(Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories));
-    }
-
-    [Fact]
-    public void Create_WritingFails_LeavesNothing()
-    {
-        var options = new StoreFilesOptions { Wrap = device => new FaultInjectingDevice(device, new FaultPlan().At(2, Fault.Error(5))) };
-
-        var error = Assert.Throws<StorageException>(() => StoreFiles.Create([_folder.Path], Small(), options));
-
-        Assert.Contains("EIO (5)", error.Message, StringComparison.Ordinal);
-        Assert.Empty(_folder.Names);
-    }
-
-    [Fact]
-    public void Create_SeveralFoldersOfALargeStore_MeasuresThem()
-    {
-        IReadOnlyList<int> widths = FolderSpeeds.Widths([_folder.Path, _folder["a"]], storeBytes: 1, new StoreFilesOptions());
-        Assert.Equal([1 << 20, 1 << 20], widths);
-        Directory.CreateDirectory(_folder["a"]);
-
-        widths = FolderSpeeds.Widths([_folder.Path, _folder["a"]], storeBytes: 1L << 40, new StoreFilesOptions(), probeBytes: 4 << 20);
-
-        Assert.All(widths, width => Assert.True(width > 0 && width % 4096 == 0));
-        Assert.Equal(["a"], _folder.Names);
     }
 
     private static void Make(string[] folders, StoreFilesOptions? options)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Offload.Profiles;
+using Offload.Storage;
 using Offload.Storage.States;
 
 namespace Offload.Cli.Commands;
@@ -23,16 +24,19 @@ internal static class StoreInspection
     public static ExitCode Run(CommandContext context, IReadOnlyList<string> folders, bool verifies, bool repairs)
     {
         StoreSummary? summary = StoreFiles.TryReadSummary(folders);
-        Verification? verification = verifies ? Verify(context, folders) : null;
-        Repair? repair = repairs ? Mend(context, folders, verification!) : null;
+        bool wasRepaired = false;
+        Verification? verification = verifies ? Verify(context, folders, repairs, out wasRepaired) : null;
+        Repair? repair = wasRepaired ? new Repair(null, verification!.Step, verification.Notes, HasErasedRecord: true)
+            : repairs ? Mend(context, folders, verification!)
+            : null;
         StoreReport.Write(context, folders, repairs ? StoreFiles.TryReadSummary(folders) : summary, verification, repair);
         return verification is { IsIntact: false } && repair is null ? ExitCode.Store : ExitCode.Done;
     }
 
-    private static Verification Verify(CommandContext context, IReadOnlyList<string> folders)
+    private static Verification Verify(CommandContext context, IReadOnlyList<string> folders, bool repairs, out bool wasRepaired)
     {
         var notes = new List<string>();
-        using StateStore store = Open(folders, notes, fallsBack: false);
+        using StateStore store = Open(context, folders, notes, repairs, out wasRepaired);
         long totalBytes = store.Geometry.StateBytes;
         long start = Stopwatch.GetTimestamp();
         long lastLine = start;
@@ -73,6 +77,23 @@ internal static class StoreInspection
         return new Repair(store.LastCommit!.Sequence == found.Sequence ? null : found.Step, store.LastCommit.Step, notes);
     }
 
+    // A store of which one commit record cannot be read is opened by a repair alone.
+    private static StateStore Open(CommandContext context, IReadOnlyList<string> folders, List<string> notes, bool repairs, out bool wasRepaired)
+    {
+        try
+        {
+            wasRepaired = false;
+            return Open(folders, notes, fallsBack: false);
+        }
+        catch (StorageException error) when (repairs && error.Operation == StateStore.OpenOperation)
+        {
+            context.Error.WriteLine($"repairing: {error.Message}");
+            wasRepaired = true;
+            notes.Clear();
+            return Open(folders, notes, fallsBack: true);
+        }
+    }
+
     private static StateStore Open(IReadOnlyList<string> folders, List<string> notes, bool fallsBack) =>
         StoreFiles.Open(folders, new StoreFilesOptions { Store = new StoreOptions { Warn = notes.Add, FallBack = fallsBack } });
 
@@ -84,5 +105,5 @@ internal static class StoreInspection
     internal sealed record Damage(string File, string Unit, int Tile, string Part, long OffsetBytes, int SizeBytes, string Problem);
 
     /// <summary>What a repair did.</summary>
-    internal sealed record Repair(long? LostStep, long Step, IReadOnlyList<string> Notes);
+    internal sealed record Repair(long? LostStep, long Step, IReadOnlyList<string> Notes, bool HasErasedRecord = false);
 }

@@ -48,6 +48,11 @@ internal static class StoreReport
         }
 
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  last commit: step {report.Step:N0} (record {report.Sequence:N0})"));
+        if (summary.IsInPlace)
+        {
+            output.WriteLine("  inside the step after it, which overwrites tiles in place: where no process is at work on the store, its states are lost");
+        }
+
         foreach (string note in report.Notes)
         {
             output.WriteLine($"  note: {note}");
@@ -79,6 +84,7 @@ internal static class StoreReport
         {
             output.WriteLine(repair.LostStep is long lost
                 ? string.Create(CultureInfo.InvariantCulture, $"  repaired: step {lost:N0} is lost, the store is back at step {repair.Step:N0}")
+                : repair.HasErasedRecord ? string.Create(CultureInfo.InvariantCulture, $"  repaired: a commit record that could not be read was erased, the store goes on from step {repair.Step:N0}")
                 : repair.Notes.Count > 0 ? "  repaired: damaged copies were written anew, nothing is lost" : "  repaired: nothing, for nothing is damaged");
         }
     }
@@ -102,6 +108,7 @@ internal static class StoreReport
         IReadOnlyList<Part> Parts,
         long? Sequence,
         long? Step,
+        bool InPlace,
         IReadOnlyList<string> Notes,
         StoreInspection.Verification? Verification,
         StoreInspection.Repair? Repair)
@@ -110,7 +117,7 @@ internal static class StoreReport
         {
             if (summary is null)
             {
-                return new Report(folders, "store", false, null, null, null, [], 0, 0, 0, 0, 0, 0, [], null, null, [], null, null);
+                return new Report(folders, "store", false, null, null, null, [], 0, 0, 0, 0, 0, 0, [], null, null, false, [], null, null);
             }
 
             StoreDescription description = summary.Description;
@@ -134,8 +141,9 @@ internal static class StoreReport
                     group.Key.IsMutable,
                     group.Count(),
                     group.Sum(pair => (pair.Unit.NumParameters + pair.Part.ParametersPerElement - 1) / pair.Part.ParametersPerElement * pair.Part.Type.SizeBytes())))],
-                summary.LastCommit?.Sequence,
-                summary.LastCommit?.Step,
+                summary.LastCommit.Sequence,
+                summary.LastCommit.Step,
+                summary.IsInPlace,
                 summary.Notes,
                 verification,
                 repair);
