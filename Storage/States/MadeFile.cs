@@ -26,7 +26,7 @@ internal sealed class MadeFile : IDisposable
     public static MadeFile Create(string path, long sizeBytes, Action<string>? warn)
     {
         PreallocatedFile.Create(path, sizeBytes, warn);
-        int error = FileCalls.Open(path, FileCalls.ReadOnly, out SafeFileHandle? handle);
+        int error = FileCalls.Open(path, Libc.ReadOnly, out SafeFileHandle? handle);
         return error == 0 ? new MadeFile(path, handle!) : throw IoErrors.FromErrno(path, "open", error);
     }
 
