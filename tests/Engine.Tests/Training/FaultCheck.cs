@@ -35,7 +35,7 @@ internal static partial class FaultCheck
     /// <param name="Harmless">Of these, the ones with a wrong bit where there is a second copy.</param>
     /// <param name="Resumed">Runs that were refused and went on behind a commit.</param>
     /// <param name="Lost">Stores of one generation that were refused afterwards, as they may be.</param>
-    /// <param name="Problem">The first that was wrong; null if nothing was.</param>
+    /// <param name="Problem">The first of each scenario that was wrong, in lines; null if nothing was.</param>
     public sealed record Result(long Operations, int Runs, int Hit, int Refused, int Harmless, int Resumed, int Lost, string? Problem);
 
     /// <summary>Runs it; libtorch must be loaded.</summary>
@@ -48,19 +48,20 @@ internal static partial class FaultCheck
         {
             FaultScenario.WriteInputs(folder);
             var random = new Random(seed);
+            var problems = new List<string>();
             var result = new Result(0, 0, 0, 0, 0, 0, 0, null);
             foreach (FaultScenario scenario in FaultScenario.All(folder))
             {
-                result = RunScenario(scenario, sample, random, result);
+                result = RunScenario(scenario, sample, random, result with { Problem = null });
                 if (result.Problem is { } problem)
                 {
-                    return result with { Problem = $"{scenario.Name}: {problem}" };
+                    problems.Add($"{scenario.Name}: {problem}");
                 }
 
                 scenario.Forget();
             }
 
-            return result;
+            return result with { Problem = problems.Count > 0 ? string.Join(Environment.NewLine, problems) : null };
         }
         finally
         {
@@ -206,7 +207,7 @@ internal static partial class FaultCheck
             : result with { Resumed = result.Resumed + (committed >= 0 ? 1 : 0) };
     }
 
-    [GeneratedRegex("damaged: unit \"[^\"]+\", tile [0-9]+, part \"[^\"]+\", (?<size>[0-9]+) bytes at offset (?<offset>[0-9]+): expected checksum")]
+    [GeneratedRegex("damaged: unit '[^']+', tile [0-9]+, part '[^']+', (?<size>[0-9]+) bytes at offset (?<offset>[0-9]+): expected checksum")]
     private static partial Regex DamagedPart();
 
     /// <summary>What goes wrong.</summary>
