@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Offload.Storage;
@@ -41,7 +42,8 @@ internal static partial class FaultCheck
     /// <summary>Runs it; libtorch must be loaded.</summary>
     /// <param name="sample">Cases of each scenario, drawn at random; null: all.</param>
     /// <param name="seed">Of the drawing.</param>
-    public static Result Run(int? sample, int seed)
+    /// <param name="progress">Told each scenario that is over, in a line; or null.</param>
+    public static Result Run(int? sample, int seed, Action<string>? progress = null)
     {
         string folder = Directory.CreateTempSubdirectory("offload-faults-").FullName;
         try
@@ -52,12 +54,16 @@ internal static partial class FaultCheck
             var result = new Result(0, 0, 0, 0, 0, 0, 0, null);
             foreach (FaultScenario scenario in FaultScenario.All(folder))
             {
+                long start = Stopwatch.GetTimestamp();
+                Result before = result;
                 result = RunScenario(scenario, sample, random, result with { Problem = null });
                 if (result.Problem is { } problem)
                 {
                     problems.Add($"{scenario.Name}: {problem}");
                 }
 
+                progress?.Invoke(
+                    $"{scenario.Name}: {result.Runs - before.Runs} runs, {result.Refused - before.Refused} refused, {result.Harmless - before.Harmless} harmless, {result.Lost - before.Lost} lost; {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
                 scenario.Forget();
             }
 

@@ -78,6 +78,7 @@ internal sealed class FaultScenario
             using var stop = new CancellationTokenSource();
             Train(Options(wrap: null, resume: false), new Observer(stop), stop.Token);
             Copy(_folder, saved);
+            Clear();
         }
 
         Copy(saved, _folder);
