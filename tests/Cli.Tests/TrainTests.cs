@@ -89,14 +89,17 @@ public sealed class TrainTests : IDisposable
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Train_KilledAtRandomMoments_EndsWithTheSameBits(bool isOnDrives)
+    [InlineData(CrashCheck.States.InMemory, 4)]
+    [InlineData(CrashCheck.States.OnDrives, 4)]
+    [InlineData(CrashCheck.States.OnDrivesSeldomCommitted, 2)]
+    public void Train_KilledAtRandomMoments_LosesNoCommitAndEndsWithTheSameBits(CrashCheck.States states, int numKills)
     {
-        CrashCheck.Result result = CrashCheck.Run(numKills: 4, seed: 1, isOnDrives);
+        CrashCheck.Result result = CrashCheck.Run(numKills, seed: 1, states);
 
         Assert.Null(result.Problem);
-        Assert.Equal(4, result.Kills);
+        Assert.Equal(numKills, result.Kills);
+        Assert.True(result.KnownCommits > 0);
+        Assert.True(result.Continued > 0);
     }
 
     [Fact]

@@ -9,8 +9,10 @@ internal static class FaultLaw
     public static bool Run(TextWriter output)
     {
         _ = TorchRuntime.Current;
-        FaultCheck.Result result = FaultCheck.Run(every: 1);
-        output.WriteLine($"{result.Operations} operations, {result.Runs} runs with a fault, {result.Refused} of them refused, {result.Resumed} resumed from a commit");
+        FaultCheck.Result result = FaultCheck.Run(sample: null, seed: 1, output.WriteLine);
+        output.WriteLine(
+            $"{result.Operations} operations, {result.Runs} runs with a fault, {result.Hit} of them hit by it: {result.Refused} were refused by name, {result.Harmless} had a second copy; "
+            + $"{result.Resumed} went on right behind a commit, {result.Lost} of a single generation were lost");
         if (result.Problem is not null)
         {
             output.WriteLine(result.Problem);

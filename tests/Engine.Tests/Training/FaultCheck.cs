@@ -1,44 +1,73 @@
-using Microsoft.Extensions.Logging.Abstractions;
-using Offload.Engine.Data;
-using Offload.Engine.Models;
-using Offload.Engine.Training;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Offload.Storage;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
-using Offload.Storage.States;
 using Offload.Tests.Infrastructure;
 
 namespace Offload.Engine.Tests.Training;
 
 /// <summary>
-/// Law 4, faults: a run over a tiny model with states on drives, from the making of its store to its export, in which one operation of the
-/// device fails. The error names path and operation, nothing leaks, and the run goes on from its last commit to the undisturbed run's weights.
+/// Law 4, faults: runs over a tiny model with states on drives, from the making or opening of their store to their export, in which one operation of
+/// a device fails or reads a wrong bit. A failure is never swallowed; its error names path, operation, place and cause; a wrong bit is refused by
+/// the tile's name, or harmless where there is a second copy; nothing leaks or hangs; no commit is lost, and the run goes on right behind its last
+/// one to the undisturbed run's weights.
 /// </summary>
-internal static class FaultCheck
+internal static partial class FaultCheck
 {
-    private static readonly (string Name, Fault Fault, string Expected)[] Faults =
+    private const long None = -1;
+
+    private static readonly Kind[] Kinds =
     [
-        ("EIO", Fault.Error(5), "EIO"),
-        ("short transfer", Fault.ShortTransfer(512), "512"),
-        ("ENOSPC", Fault.Error(28), "ENOSPC"),
+        new("EIO", FaultTarget.Any, _ => Fault.Error(5), "EIO (5): "),
+        new("short read", FaultTarget.Read, _ => Fault.ShortTransfer(512), " bytes were transferred"),
+        new("short write", FaultTarget.Write, _ => Fault.ShortTransfer(512), " bytes were transferred"),
+        new("ENOSPC in a write", FaultTarget.Write, _ => Fault.Error(28), "ENOSPC (28): "),
+        new("ENOSPC in a flush", FaultTarget.Flush, _ => Fault.Error(28), "ENOSPC (28): "),
+        new("flipped bit in a read", FaultTarget.Read, index => Fault.FlippedBit(new Random((int)index).NextInt64()), Text: null),
     ];
 
     /// <summary>What happened.</summary>
-    /// <param name="Operations">Operations of an undisturbed run.</param>
-    /// <param name="Runs">Runs with a fault.</param>
-    /// <param name="Refused">Of these, the ones that it ended with an error.</param>
-    /// <param name="Resumed">Of these, the ones that had a commit to go on from.</param>
-    /// <param name="Problem">The first that was wrong; null if nothing was.</param>
-    public sealed record Result(long Operations, int Runs, int Refused, int Resumed, string? Problem);
+    /// <param name="Operations">Operations of the undisturbed processes.</param>
+    /// <param name="Runs">Processes in which something was to go wrong.</param>
+    /// <param name="Hit">Of these, the ones in which it did: the order of operations varies a little.</param>
+    /// <param name="Refused">Of these, the ones that ended with an error.</param>
+    /// <param name="Harmless">Of these, the ones with a wrong bit where there is a second copy.</param>
+    /// <param name="Resumed">Runs that were refused and went on behind a commit.</param>
+    /// <param name="Lost">Stores of one generation that were refused afterwards, as they may be.</param>
+    /// <param name="Problem">The first of each scenario that was wrong, in lines; null if nothing was.</param>
+    public sealed record Result(long Operations, int Runs, int Hit, int Refused, int Harmless, int Resumed, int Lost, string? Problem);
 
     /// <summary>Runs it; libtorch must be loaded.</summary>
-    /// <param name="every">1: each operation in each way; n: each n-th pair of the two.</param>
-    public static Result Run(int every)
+    /// <param name="sample">Cases of each scenario, drawn at random; null: all.</param>
+    /// <param name="seed">Of the drawing.</param>
+    /// <param name="progress">Told each scenario that is over, in a line; or null.</param>
+    public static Result Run(int? sample, int seed, Action<string>? progress = null)
     {
         string folder = Directory.CreateTempSubdirectory("offload-faults-").FullName;
         try
         {
-            return Run(folder, every);
+            FaultScenario.WriteInputs(folder);
+            var random = new Random(seed);
+            var problems = new List<string>();
+            var result = new Result(0, 0, 0, 0, 0, 0, 0, null);
+            foreach (FaultScenario scenario in FaultScenario.All(folder))
+            {
+                long start = Stopwatch.GetTimestamp();
+                Result before = result;
+                result = RunScenario(scenario, sample, random, result with { Problem = null });
+                if (result.Problem is { } problem)
+                {
+                    problems.Add($"{scenario.Name}: {problem}");
+                }
+
+                progress?.Invoke(
+                    $"{scenario.Name}: {result.Runs - before.Runs} runs, {result.Refused - before.Refused} refused, {result.Harmless - before.Harmless} harmless, {result.Lost - before.Lost} lost; {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+                scenario.Forget();
+            }
+
+            return result with { Problem = problems.Count > 0 ? string.Join(Environment.NewLine, problems) : null };
         }
         finally
         {
@@ -46,111 +75,157 @@ internal static class FaultCheck
         }
     }
 
-    private static Result Run(string folder, int every)
+    private static Result RunScenario(FaultScenario scenario, int? sample, Random random, Result result)
     {
-        TinyModel.Write(Path.Combine(folder, "model"));
-        TinyModel.WriteText(Path.Combine(folder, "data.txt"), numWords: 100);
-        FaultInjectingDevice? undisturbed = null;
-        string expected = Train(folder, inner => undisturbed = new FaultInjectingDevice(inner, new FaultPlan()), resume: false).WeightsHash;
-        long numOperations = undisturbed!.NumOperations;
-        Clear(folder);
-        var result = new Result(numOperations, 0, 0, 0, null);
-        for (long pair = 0; pair < numOperations * Faults.Length && result.Problem is null; pair += every)
+        scenario.Prepare();
+        FaultSitting undisturbed = scenario.Run([.. scenario.StoreFolders.Select(_ => new FaultPlan())], scenario.Resumes);
+        if (undisturbed.WeightsHash is not { } expected)
         {
-            (string name, Fault fault, string text) = Faults[pair % Faults.Length];
-            long index = pair / Faults.Length;
-            result = RunOne(folder, index, fault, text, expected, result);
-            if (result.Problem is not null)
-            {
-                result = result with { Problem = $"{name} at operation {index} of {numOperations}: {result.Problem}" };
-            }
+            return result with { Problem = $"undisturbed: {undisturbed.Error}" };
+        }
 
-            Clear(folder);
+        StorePlaces places = scenario.Places();
+        Case[] cases =
+        [
+            .. from kind in Kinds
+               from member in Enumerable.Range(0, scenario.NumFolders)
+               from index in Enumerable.Range(0, (int)undisturbed.Recorders[member].Count(kind.Target))
+               select new Case(kind, member, index),
+        ];
+        result = result with { Operations = result.Operations + undisturbed.Recorders.Sum(recorder => recorder.Count(FaultTarget.Any)) };
+        if (sample is int count)
+        {
+            random.Shuffle(cases);
+            cases = cases[..Math.Min(count, cases.Length)];
+        }
+
+        foreach (Case one in cases)
+        {
+            result = RunCase(scenario, one, expected, places, result with { Runs = result.Runs + 1 });
+            if (result.Problem is { } problem)
+            {
+                return result with { Problem = $"{one.Kind.Name}, number {one.Index} in folder {one.Member}: {problem}" };
+            }
         }
 
         return result;
     }
 
-    private static Result RunOne(string folder, long index, Fault fault, string text, string expected, Result result)
+    private static Result RunCase(FaultScenario scenario, Case one, string expected, StorePlaces places, Result result)
     {
-        long buffersBefore = NativeBuffer.OutstandingBytes;
-        long slotsBefore = SlotArena.OutstandingBytes;
-        result = result with { Runs = result.Runs + 1 };
-        try
+        scenario.Prepare();
+        (long, long) memoryBefore = (NativeBuffer.OutstandingBytes, SlotArena.OutstandingBytes);
+        long known = scenario.CommittedStep() ?? None;
+        FaultPlan[] plans = [.. scenario.StoreFolders.Select(_ => new FaultPlan())];
+        plans[one.Member].At(one.Index, one.Kind.Make(one.Index), one.Kind.Target);
+        FaultSitting sitting = scenario.Run(plans, scenario.Resumes);
+        FaultHit? hit = sitting.Hit;
+        string what = hit is null ? "nothing was hit" : hit.MessageStart + one.Kind.Name;
+        if ((NativeBuffer.OutstandingBytes, SlotArena.OutstandingBytes) is var memory && memory != memoryBefore)
         {
-            // A short transfer does not touch a flush, and the run may be over before so many operations were made: their order varies.
-            string hash = Train(folder, inner => new FaultInjectingDevice(inner, new FaultPlan().At(index, fault)), resume: false).WeightsHash;
-            return hash == expected ? result : result with { Problem = $"no error, and weights {hash}" };
-        }
-        catch (StorageException error)
-        {
-            bool isNamed = error.Path.StartsWith(Path.Combine(folder, "nvme"), StringComparison.Ordinal)
-                && error.Message.Contains(text, StringComparison.Ordinal)
-                && (error.Message.Contains(" bytes at offset ", StringComparison.Ordinal) || error.Message.Contains("flush", StringComparison.Ordinal));
-            if (!isNamed)
-            {
-                return result with { Problem = $"the message does not say what happened where: {error.Message}" };
-            }
+            return result with { Problem = $"{what}: native memory was left: {memory} bytes of buffers and slots, {memoryBefore} before" };
         }
 
-        if ((NativeBuffer.OutstandingBytes, SlotArena.OutstandingBytes) != (buffersBefore, slotsBefore))
+        result = result with { Hit = result.Hit + (hit is null ? 0 : 1) };
+        if (FindProblem(sitting, hit, one.Kind, places, expected) is { } problem)
         {
-            return result with { Problem = "native memory was left" };
+            return result with { Problem = $"{what}: {problem}" };
         }
 
-        result = result with { Refused = result.Refused + 1, Resumed = result.Resumed + (File.Exists(Path.Combine(folder, "nvme", StoreFiles.FileName)) ? 1 : 0) };
-        string resumed = Train(folder, wrap: null, resume: true).WeightsHash;
-        return resumed == expected ? result : result with { Problem = $"resumed to weights {resumed}, expected {expected}" };
+        if (sitting.Error is null)
+        {
+            return result with { Harmless = result.Harmless + (hit is null ? 0 : 1) };
+        }
+
+        result = GoOn(scenario, Math.Max(known, sitting.LastStep - 1 ?? None), expected, result with { Refused = result.Refused + 1 });
+        if (result.Problem is null && (NativeBuffer.OutstandingBytes, SlotArena.OutstandingBytes) != memoryBefore)
+        {
+            result = result with { Problem = "native memory was left" };
+        }
+
+        return result.Problem is null ? result : result with { Problem = $"{what}: {sitting.Error.Message}; after that: {result.Problem}" };
     }
 
-    private static TrainingResult Train(string folder, Func<IBlockDevice, IBlockDevice>? wrap, bool resume)
+    /// <summary>Whether the process ended as it should.</summary>
+    private static string? FindProblem(FaultSitting sitting, FaultHit? hit, Kind kind, StorePlaces places, string expected)
     {
-        var options = new TrainingOptions
+        if (sitting.Error is not { } error)
         {
-            ModelFolder = Path.Combine(folder, "model"),
-            FromScratch = true,
-            DataFiles = [Path.Combine(folder, "data.txt")],
-            OutputFolder = Path.Combine(folder, "run"),
-            NvmeFolders = [Path.Combine(folder, "nvme")],
-            Resume = resume,
-            Steps = 2,
-            SequenceTokens = 8,
-            MicroBatchSequences = 1,
-            TokensPerStep = 8,
-            EvalFraction = 0,
-            LearningRate = 1e-3,
-            Type = ComputeType.Float32,
-            Threads = 1,
-            TileParameters = 4096,
-            StoreFiles = new StoreFilesOptions { Engine = IoEngine.Threads, QueueDepth = 4, Wrap = wrap },
+            return sitting.WeightsHash != expected ? $"no error, and weights {sitting.WeightsHash}, expected {expected}"
+                : hit is null || (kind.IsFlip && places.Of(hit) != StorePlaces.Kind.Tile) ? null
+                : kind.IsFlip ? "the wrong bit of a tile was not noticed"
+                : "the failure was swallowed";
+        }
+
+        if (hit is null)
+        {
+            return $"nothing went wrong, and yet: {error}";
+        }
+
+        if (!kind.IsFlip)
+        {
+            return error is StorageException && error.Message.Contains(hit.MessageStart, StringComparison.Ordinal) && error.Message.Contains(kind.Text!, StringComparison.Ordinal)
+                ? null
+                : $"the error does not say what happened where: {error}";
+        }
+
+        bool isNamed = error is StoreMismatchException mismatch && places.Of(hit) switch
+        {
+            StorePlaces.Kind.Tile => NamesTile(mismatch.Message, places.StoreOffset(hit), hit.SizeBytes),
+            _ => false,
         };
-        return new Trainer(options, new Silent(), NullLogger<Trainer>.Instance, TimeProvider.System).Run(CancellationToken.None);
+        return isNamed ? null : $"expected {(places.Of(hit) == StorePlaces.Kind.Tile ? "the tile's name" : "no harm, there is a second copy")}: {error}";
     }
 
-    private static void Clear(string folder)
+    /// <summary>Whether a message is about a part of a tile that the operation read.</summary>
+    private static bool NamesTile(string message, long offsetBytes, int sizeBytes)
     {
-        foreach (string name in (string[])["run", "nvme"])
+        Match named = DamagedPart().Match(message);
+        if (!named.Success)
         {
-            string path = Path.Combine(folder, name);
-            if (Directory.Exists(path))
-            {
-                Directory.Delete(path, recursive: true);
-            }
+            return false;
         }
+
+        long partOffsetBytes = long.Parse(named.Groups["offset"].ValueSpan, CultureInfo.InvariantCulture);
+        long partBytes = long.Parse(named.Groups["size"].ValueSpan, CultureInfo.InvariantCulture);
+        return partOffsetBytes < offsetBytes + sizeBytes && offsetBytes < partOffsetBytes + partBytes;
     }
 
-    private sealed class Silent : ITrainingObserver
+    /// <summary>A process without a fault, after one that was refused; the known step must be committed at least.</summary>
+    private static Result GoOn(FaultScenario scenario, long known, string expected, Result result)
     {
-        public void OnTokenizing(TokenizingProgress progress)
+        long committed = scenario.CommittedStep() ?? None;
+        if (committed < known)
         {
+            return result with { Problem = $"step {known} was committed, the store stands at step {committed}" };
         }
 
-        public void OnStep(StepReport report)
+        FaultSitting next = scenario.Run(plans: null, resume: true);
+        if (next.Error is { } error)
         {
+            bool mayBeLost = scenario.SingleGeneration && committed >= 0 && error is StoreMismatchException && error.Message.Contains("the states are lost", StringComparison.Ordinal);
+            return mayBeLost ? result with { Lost = result.Lost + 1 } : result with { Problem = $"{error}" };
         }
 
-        public void OnEvaluation(EvalReport report)
-        {
-        }
+        long? firstStep = committed == FaultScenario.Steps ? null : Math.Max(committed, 0) + 1;
+        return next.FirstStep != firstStep ? result with { Problem = $"the store stood at step {committed}, the first step was {next.FirstStep}" }
+            : next.WeightsHash != expected ? result with { Problem = $"resumed to weights {next.WeightsHash}, expected {expected}" }
+            : result with { Resumed = result.Resumed + (committed >= 0 ? 1 : 0) };
     }
+
+    [GeneratedRegex("damaged: unit '[^']+', tile [0-9]+, part '[^']+', (?<size>[0-9]+) bytes at offset (?<offset>[0-9]+): expected checksum")]
+    private static partial Regex DamagedPart();
+
+    /// <summary>What goes wrong.</summary>
+    /// <param name="Name">For messages.</param>
+    /// <param name="Target">Which operations.</param>
+    /// <param name="Make">The fault of an index.</param>
+    /// <param name="Text">What the error says of it; null: a wrong bit.</param>
+    private sealed record Kind(string Name, FaultTarget Target, Func<long, Fault> Make, string? Text)
+    {
+        public bool IsFlip => Text is null;
+    }
+
+    /// <summary>One fault in one folder.</summary>
+    private sealed record Case(Kind Kind, int Member, long Index);
 }
