@@ -98,10 +98,10 @@ internal sealed record RunPreflight
                 : new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
         }
 
-        // The user may name other folders for a run of which nothing was committed.
-        if (recorded is not null && RunStore.Find(folder, [], storeOptions).State != StoreFilesState.HalfMade)
+        // A run is recorded once its store is there. Of one that is half made where the run remembers it nothing was committed: it may begin anew elsewhere.
+        if (recorded is not null && !isCommitted && RunStore.Find(folder, [], storeOptions).State != StoreFilesState.HalfMade)
         {
-            store.RequireThere();
+            throw store.Missing();
         }
 
         return isCommitted ? recorded : null;
@@ -179,6 +179,11 @@ internal sealed record RunPreflight
         DiskSpace.RequireAll(needs);
     }
 
+    /// <summary>As drives are sold: decimal, and small models too.</summary>
+    private static string Format(long sizeBytes) => sizeBytes >= 10_000_000_000 ? $"{sizeBytes / 1e9:N1} GB"
+        : sizeBytes >= 1_000_000_000 ? $"{sizeBytes / 1e9:N2} GB"
+        : $"{sizeBytes / 1e6:N2} MB";
+
     private static void DescribeEndurance(TrainingOptions options, RunStore store, StoreGeometry geometry, ILogger logger)
     {
         if (!store.IsOnDrives)
@@ -189,6 +194,6 @@ internal sealed record RunPreflight
         string life = options.RatingTerabytes is double rating
             ? $"; drives rated for {rating:N0} TB last {new DriveEndurance(rating).LifeSteps(geometry.StateBytes):N0} steps"
             : "";
-        logger.LogInformation("{Message}", $"states on drives: {geometry.SizeBytes / 1e9:N1} GB in {string.Join(", ", store.Folders)}; each step reads and writes {geometry.StateBytes / 1e9:N2} GB{life}");
+        logger.LogInformation("{Message}", $"states on drives: {Format(geometry.SizeBytes)} in {string.Join(", ", store.Folders)}; each step reads and writes {Format(geometry.StateBytes)}{life}");
     }
 }

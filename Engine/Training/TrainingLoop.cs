@@ -207,6 +207,8 @@ internal sealed class TrainingLoop(
         }
 
         long start = time.GetTimestamp();
+        // First: the lines of a committed step are not written again.
+        folder.Metrics.Flush();
         Commit();
         if (!_areStatesOnDrives)
         {

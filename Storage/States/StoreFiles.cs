@@ -207,6 +207,21 @@ public static class StoreFiles
         return paths;
     }
 
+    /// <summary>Removes what is left of a store to which nothing was committed.</summary>
+    /// <param name="folders">Its folders; those that hold none, or a whole one, are passed over.</param>
+    /// <exception cref="StorageException">Another process uses it, or the system refuses.</exception>
+    public static void RemoveHalfMade(IReadOnlyList<string> folders)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        if (StateOf(folders) == StoreFilesState.HalfMade)
+        {
+            foreach (string folder in folders)
+            {
+                RemoveHalfMade(folder);
+            }
+        }
+    }
+
     private static void RemoveHalfMade(string folder)
     {
         string path = Path.Join(folder, FileName);

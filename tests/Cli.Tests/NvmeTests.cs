@@ -57,6 +57,61 @@ public sealed class NvmeTests : IDisposable
     }
 
     [Fact]
+    public void GenerateAndInspect_StoreHasMoved_FindItWithNvme()
+    {
+        Assert.Equal(0, _folder.Train("--from-scratch", "--no-export", "--nvme", _folder["nvme"]).ExitCode);
+        string[] generate = ["generate", "--model", _folder.Output, "--prompt", "the cat", "--max-new-tokens", "3", "--threads", "1"];
+        string expected = CliRun.InProcess(generate).Output;
+        Directory.Move(_folder["nvme"], _folder["moved"]);
+
+        CliRun gone = CliRun.InProcess(generate);
+        CliRun generated = CliRun.InProcess([.. generate, "--nvme", _folder["moved"]]);
+        CliRun inspected = CliRun.InProcess("inspect", _folder.Output, "--nvme", _folder["moved"], "--verify", "--json");
+        CliRun noRun = CliRun.InProcess("inspect", _folder["moved"], "--nvme", _folder["moved"]);
+
+        Assert.Equal(4, gone.ExitCode);
+        Assert.Equal(expected, generated.Output);
+        Assert.True(inspected.LastJson.GetProperty("verification").GetProperty("isIntact").GetBoolean());
+        Assert.Equal(2, noRun.ExitCode);
+    }
+
+    [Fact]
+    public void Repair_FinishedRunLosesItsLastStep_IsFinishedNoMore()
+    {
+        string hash = _folder.Train("--from-scratch", "--no-export", "--nvme", _folder["nvme"], "--json").LastJson.GetProperty("weightsHash").GetString()!;
+        string store = Path.Combine(_folder["nvme"], "states.offload");
+        // In one generation, then, if that is not the last commit's, in the other.
+        foreach (double place in (double[])[0.3, 0.7])
+        {
+            long offset = (long)(new FileInfo(store).Length * place);
+            Flip(offset);
+            if (CliRun.InProcess("inspect", _folder.Output, "--verify").ExitCode == 4)
+            {
+                break;
+            }
+
+            Flip(offset);
+        }
+
+        CliRun repaired = CliRun.InProcess("inspect", _folder.Output, "--repair", "--json");
+        JsonElement after = CliRun.InProcess("inspect", _folder.Output, "--json").LastJson;
+        CliRun resumed = _folder.Train("--from-scratch", "--no-export", "--resume", "--json");
+
+        Assert.Equal(6, repaired.LastJson.GetProperty("repair").GetProperty("lostStep").GetInt64());
+        Assert.Equal((5L, JsonValueKind.Null), (after.GetProperty("step").GetInt64(), after.GetProperty("result").ValueKind));
+        Assert.Equal(hash, resumed.LastJson.GetProperty("weightsHash").GetString());
+
+        void Flip(long offset)
+        {
+            using FileStream file = File.Open(store, FileMode.Open);
+            file.Seek(offset, SeekOrigin.Begin);
+            int value = file.ReadByte();
+            file.Seek(offset, SeekOrigin.Begin);
+            file.WriteByte((byte)(value ^ 4));
+        }
+    }
+
+    [Fact]
     public void Train_HalfMadeStore_IsStartedAnewSayingSo()
     {
         Directory.CreateDirectory(_folder["nvme"]);

@@ -51,7 +51,7 @@ internal sealed class TinyRun : IDisposable
     public static TrainingResult Train(TrainingOptions options, Action<StepReport>? onStep = null, TimeProvider? time = null) =>
         Run(options, onStep, TestContext.Current.CancellationToken, time);
 
-    private static TrainingResult Run(TrainingOptions options, Action<StepReport>? onStep, CancellationToken cancellation, TimeProvider? time = null) =>
+    public static TrainingResult Run(TrainingOptions options, Action<StepReport>? onStep, CancellationToken cancellation, TimeProvider? time = null) =>
         new Trainer(options, new Observer(onStep), NullLogger<Trainer>.Instance, time ?? TimeProvider.System).Run(cancellation);
 
     /// <summary>Leaves a run's folders as a process does that is killed right after a step, before its commit.</summary>
