@@ -43,13 +43,20 @@ public sealed class TextGenerator : IDisposable
     /// <param name="type">Element type of compute.</param>
     /// <param name="threads">Threads; null: the machine's cores.</param>
     /// <param name="warn">Told, in one line, of damage that was got round; null: nobody.</param>
+    /// <param name="nvmeFolders">Where the run's store is now, if it has moved; null or empty: as the run remembers.</param>
     /// <exception cref="OffloadException">The folder cannot be read.</exception>
-    public static TextGenerator Load(string folder, ComputeType type = ComputeType.BFloat16, int? threads = null, Action<string>? warn = null)
+    public static TextGenerator Load(
+        string folder, ComputeType type = ComputeType.BFloat16, int? threads = null, Action<string>? warn = null, IReadOnlyList<string>? nvmeFolders = null)
     {
         if (RunFolder.IsRun(folder))
         {
-            using RunWeights run = RunWeights.Open(folder, [], warn ?? (_ => { }));
-            return Create(run.Base.Folder, run.Base.Layout, type, threads, run.Masters.CopyTo);
+            using RunWeights run = RunWeights.Open(folder, nvmeFolders ?? [], warn ?? (_ => { }));
+            return Create(run.Base.Folder, run.Base.Layout, type, threads, run.Masters.CopyTo, run.MaxTileBytes);
+        }
+
+        if (nvmeFolders is { Count: > 0 })
+        {
+            throw new UsageException($"--nvme: expected the folder of a run, found no run.json in {folder}", "a model folder has its weights itself");
         }
 
         HubFolder.Require(folder);
@@ -62,7 +69,7 @@ public sealed class TextGenerator : IDisposable
         });
     }
 
-    private static TextGenerator Create(string modelFolder, ModelLayout layout, ComputeType type, int? threads, Action<ResidentModel> fill)
+    private static TextGenerator Create(string modelFolder, ModelLayout layout, ComputeType type, int? threads, Action<ResidentModel> fill, long maxTileBytes = 0)
     {
         var numerics = new RunNumerics
         {
@@ -75,7 +82,7 @@ public sealed class TextGenerator : IDisposable
         };
         ITokenizer tokenizer = TokenizerLoader.Load(modelFolder);
         ComputeThreads.Set(numerics.ComputeThreads);
-        ResidentPlanner.PlanForward(layout, type).RequireWithin(CpuMemory.AvailableBytes(), "free memory");
+        ResidentPlanner.PlanForward(layout, type, maxTileBytes).RequireWithin(CpuMemory.AvailableBytes(), "free memory");
         var generator = new TextGenerator(modelFolder, layout, numerics, tokenizer);
         try
         {

@@ -17,7 +17,10 @@ internal static class RandomInitialization
     private static readonly string[] ResidualSuffixes = ["o_proj.weight", "out_proj.weight", "down_proj.weight", "fc2.weight", "c_proj.weight"];
 
     /// <summary>Writes all masters.</summary>
-    public static void Fill(IMasterWeightsTarget weights, long seed)
+    /// <param name="weights">Where to.</param>
+    /// <param name="seed">Of the numbers.</param>
+    /// <param name="cancellation">Stops between chunks.</param>
+    public static void Fill(IMasterWeightsTarget weights, long seed, CancellationToken cancellation = default)
     {
         ModelLayout layout = weights.Layout;
         var buffer = new float[ChunkElements];
@@ -30,6 +33,7 @@ internal static class RandomInitialization
                 ulong key = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(parameter.Name), seed);
                 for (long start = 0; start < parameter.Count; start += ChunkElements)
                 {
+                    cancellation.ThrowIfCancellationRequested();
                     Span<float> chunk = buffer.AsSpan(0, (int)Math.Min(ChunkElements, parameter.Count - start));
                     for (int i = 0; i < chunk.Length; i++)
                     {

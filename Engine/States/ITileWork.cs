@@ -6,8 +6,7 @@ namespace Offload.Engine.States;
 internal unsafe interface ITileWork
 {
     /// <summary>Called for each tile, in order, on the thread that streams.</summary>
-    /// <param name="index">Place of the tile in the stream.</param>
     /// <param name="tile">The tile.</param>
     /// <param name="address">Its first byte, valid during the call.</param>
-    void OnTile(int index, TileId tile, byte* address);
+    void OnTile(TileId tile, byte* address);
 }

@@ -11,10 +11,10 @@ internal sealed unsafe class StoreCheckpoint(ResidentStates states, StateStore s
     private readonly TileRing _ring = new(store);
 
     /// <inheritdoc/>
-    public void Load()
+    public void Load(CancellationToken cancellation = default)
     {
         using var reader = new TileReader(store, store.Geometry.Tiles().Select(tile => new TileRead(tile, PartSet.All)), StoreMasters.Lookahead);
-        while (reader.MoveNext())
+        while (reader.MoveNext(cancellation))
         {
             Copy(reader.Tile, reader.Address, toTile: false);
         }

@@ -65,12 +65,12 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
     public void CompleteMasters() => _import.CompleteMasters();
 
     /// <inheritdoc/>
-    public void Load()
+    public void Load(CancellationToken cancellation = default)
     {
         // In bfloat16 runs the high halves are the compute weights.
         PartSet parts = _units[0].Type == ComputeType.Float32 ? AdamWParts.Masters : PartSet.Of(AdamWParts.High);
         using var reader = new TileReader(_store, _store.Geometry.Tiles().Select(tile => new TileRead(tile, parts)), StoreMasters.Lookahead);
-        while (reader.MoveNext())
+        while (reader.MoveNext(cancellation))
         {
             TileShape shape = reader.Shape;
             AdamWStates states = AdamWParts.In(reader.Address, shape);
@@ -83,7 +83,7 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
 
     public void Dispose() => _ring.Dispose();
 
-    void ITileWork.OnTile(int index, TileId tile, byte* address)
+    void ITileWork.OnTile(TileId tile, byte* address)
     {
         TileShape shape = _store.Geometry.Tile(tile);
         AdamWStates states = AdamWParts.In(address, shape);

@@ -21,13 +21,23 @@ internal sealed unsafe class TileRing : IDisposable
     private readonly TileTransfer[] _transfers = new TileTransfer[NumSlots];
     private readonly bool[] _isInFlight = new bool[NumSlots];
     private int _position;
+    private bool _isDisposed;
 
     /// <param name="store">The store; borrowed, and disposed after this.</param>
     public TileRing(StateStore store)
     {
         _store = store;
         _arena = new SlotArena(NumSlots, store.Geometry.MaxTileBytes, "tile slots");
-        _arena.RegisterWith(store.Device);
+        try
+        {
+            _arena.RegisterWith(store.Device);
+        }
+        catch
+        {
+            _arena.Dispose();
+            throw;
+        }
+
         for (int i = 0; i < NumSlots; i++)
         {
             _slots[i] = _arena.Rent();
@@ -49,17 +59,17 @@ internal sealed unsafe class TileRing : IDisposable
         {
             for (int i = 0; i < Math.Min(ReadAhead, count); i++)
             {
-                StartRead(first + i, new TileId(unit, i), PartSet.All);
+                StartRead(first + i, new TileId(unit, i));
             }
 
             for (int i = 0; i < count; i++)
             {
                 Settle(first + i);
-                work.OnTile(i, new TileId(unit, i), _slots[(first + i) % NumSlots].Address);
+                work.OnTile(new TileId(unit, i), _slots[(first + i) % NumSlots].Address);
                 StartWrite(first + i, new TileId(unit, i));
                 if (i + ReadAhead < count)
                 {
-                    StartRead(first + i + ReadAhead, new TileId(unit, i + ReadAhead), PartSet.All);
+                    StartRead(first + i + ReadAhead, new TileId(unit, i + ReadAhead));
                 }
             }
         }
@@ -108,6 +118,12 @@ internal sealed unsafe class TileRing : IDisposable
     /// <summary>Waits for what is in flight and frees the slots.</summary>
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         Abandon();
         foreach (Slot slot in _slots)
         {
@@ -117,11 +133,11 @@ internal sealed unsafe class TileRing : IDisposable
         _arena.Dispose();
     }
 
-    private void StartRead(int position, TileId tile, PartSet parts)
+    private void StartRead(int position, TileId tile)
     {
         Settle(position);
         int index = position % NumSlots;
-        _transfers[index].PrepareRead(tile, parts, _slots[index].Address, IoPriority.Normal);
+        _transfers[index].PrepareRead(tile, PartSet.All, _slots[index].Address, IoPriority.Normal);
         Start(index);
     }
 

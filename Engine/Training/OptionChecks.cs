@@ -19,6 +19,28 @@ internal static class OptionChecks
         Require("--epsilon", options.Epsilon, value => value is >= 1.17549435e-38 and <= float.MaxValue, "a number from 1.2e-38 to 3.4e38");
         Require("--weight-decay", options.WeightDecay, value => value >= 0 && double.IsFinite(value), "a finite number of 0 or more");
         Require("--max-grad-norm", options.MaxGradNorm, value => value >= 0 && double.IsFinite(value), "a finite number of 0 or more");
+        CheckNvmeFolders(options);
+    }
+
+    private static void CheckNvmeFolders(TrainingOptions options)
+    {
+        string output = FullPath(options.OutputFolder);
+        var seen = new HashSet<string>();
+        foreach (string folder in options.NvmeFolders)
+        {
+            string full = FullPath(folder);
+            if (!seen.Add(full))
+            {
+                throw new UsageException($"--nvme {folder}: the folder is named twice", "name one folder on each drive");
+            }
+
+            if (Path.Join(full, "/").StartsWith(Path.Join(output, "/"), StringComparison.Ordinal))
+            {
+                throw new UsageException($"--nvme {folder}: expected a folder outside of --output {options.OutputFolder}", "a run's folder holds nothing but what the run itself puts there");
+            }
+        }
+
+        static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
     }
 
     private static void Require(string option, double? value, Func<double, bool> isAllowed, string expected)

@@ -20,7 +20,10 @@ internal static class ResidentPlanner
     private const double AllocatorFactor = 2.25;
 
     /// <summary>Tiles in memory at once: those that are written, and those that are read beside them.</summary>
-    private const int NumTileSlots = TileRing.NumSlots + StoreMasters.Lookahead + 1;
+    private const int NumTileSlots = TileRing.NumSlots + NumReaderSlots;
+
+    /// <summary>Tiles in memory at once while masters are read.</summary>
+    private const int NumReaderSlots = StoreMasters.Lookahead + 1;
 
     /// <summary>The plan of a run.</summary>
     /// <param name="layout">The model.</param>
@@ -43,13 +46,14 @@ internal static class ResidentPlanner
     /// <summary>The plan of evaluation and generation: weights alone, and one sequence at work.</summary>
     /// <param name="layout">The model.</param>
     /// <param name="type">Element type of compute.</param>
+    /// <param name="maxTileBytes">Memory of the largest tile of the store that the weights come from; 0: they come from none.</param>
     /// <exception cref="UnreadableInputException">The model's sizes are beyond any memory.</exception>
-    public static ResidentPlan PlanForward(ModelLayout layout, ComputeType type)
+    public static ResidentPlan PlanForward(ModelLayout layout, ComputeType type, long maxTileBytes)
     {
         try
         {
             long count = layout.NumParameters;
-            return new ResidentPlan(checked(4 * count), TileBytes: 0, type == ComputeType.Float32 ? checked(4 * count) : 0, GradientBytes: 0, ActivationBytes: ProgramBytes);
+            return new ResidentPlan(checked(4 * count), NumReaderSlots * maxTileBytes, type == ComputeType.Float32 ? checked(4 * count) : 0, GradientBytes: 0, ActivationBytes: ProgramBytes);
         }
         catch (OverflowException error)
         {

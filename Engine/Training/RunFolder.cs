@@ -113,9 +113,9 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="StoreMismatchException">Malformed.</exception>
     public TrainingResult? ReadResult() => RunJson.Read<TrainingResult>(ResultFile);
 
-    /// <summary>Folders of the store, if the run's states live on drives; null if not.</summary>
+    /// <summary>Folders of the store, if there is a run whose states live on drives; null if not.</summary>
     /// <exception cref="StoreMismatchException">Malformed.</exception>
-    public IReadOnlyList<string>? ReadStoreFolders() => RunJson.Read<StorePlace>(StoreFile)?.Folders;
+    public IReadOnlyList<string>? ReadStoreFolders() => IsRun(Path) ? RunJson.Read<StorePlace>(StoreFile)?.Folders : null;
 
     /// <summary>Remembers where the store is.</summary>
     /// <param name="folders">Its folders; null: below the run's folder.</param>
@@ -131,6 +131,39 @@ internal sealed class RunFolder : IDisposable
             RunJson.Write(StoreFile, new StorePlace([.. folders.Select(System.IO.Path.GetFullPath)]));
         }
     }
+
+    /// <summary>Remembers where the store is now, if that is not where it was.</summary>
+    /// <param name="folders">Its folders.</param>
+    /// <exception cref="StorageException">Writing failed.</exception>
+    public void MoveStoreFolders(IReadOnlyList<string> folders)
+    {
+        if (ReadStoreFolders()?.SequenceEqual(folders.Select(System.IO.Path.GetFullPath)) != true)
+        {
+            WriteStoreFolders(folders);
+        }
+    }
+
+    /// <summary>
+    /// Takes back <see cref="Begin"/> of a run of which nothing was committed, so that what its store holds does not matter any more: a run that
+    /// is recorded must have one.
+    /// </summary>
+    /// <exception cref="StorageException">Deleting failed.</exception>
+    public void Forget()
+    {
+        if (!IsRun(Path))
+        {
+            return;
+        }
+
+        // Before the settings: without them a folder with metrics is not known to be a run's.
+        Metrics.Clear();
+        Change(SettingsFile, "delete", File.Delete);
+        AtomicFile.SyncFolder(Path);
+    }
+
+    /// <summary>Forgets that a run is finished: its store went back to a step before the end.</summary>
+    /// <exception cref="StorageException">Deleting failed.</exception>
+    public void RemoveResult() => Change(ResultFile, "delete", File.Delete);
 
     /// <summary>Writes settings and the base model's small files: the run begins.</summary>
     public void Begin(RunSettings settings, HubCompanions companions)
@@ -168,7 +201,7 @@ internal sealed class RunFolder : IDisposable
             return;
         }
 
-        if (!File.Exists(SettingsFile))
+        if (!File.Exists(SettingsFile) && StoreFiles.StateOf([CheckpointFolder]) != StoreFilesState.Committed)
         {
             RemoveTraces();
         }
@@ -196,29 +229,32 @@ internal sealed class RunFolder : IDisposable
 
     private void RemoveTraces()
     {
-        try
+        Try(() => File.Delete(TrainTokensFile));
+        Try(() => File.Delete(EvalTokensFile));
+        Try(() => Directory.Delete(System.IO.Path.GetDirectoryName(TrainTokensFile)!));
+        Try(() => DeleteFolder(CheckpointFolder));
+        Try(() => DeleteFolder(BaseFolder));
+        Try(() => File.Delete(StoreFile));
+        if (_isLockNew)
         {
-            File.Delete(TrainTokensFile);
-            File.Delete(EvalTokensFile);
-            Directory.Delete(System.IO.Path.GetDirectoryName(TrainTokensFile)!);
-            if (StoreFiles.StateOf([CheckpointFolder]) != StoreFilesState.Committed)
-            {
-                DeleteFolder(CheckpointFolder);
-            }
-
-            if (_isLockNew)
-            {
-                File.Delete(_lock!.Name);
-            }
-
-            if (_isNew)
-            {
-                Directory.Delete(Path);
-            }
+            Try(() => File.Delete(_lock!.Name));
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+
+        if (_isNew)
         {
-            // Not empty: it holds something of the user's, or of a process that was killed. An error is on its way up that says more.
+            Try(() => Directory.Delete(Path));
+        }
+
+        static void Try(Action delete)
+        {
+            try
+            {
+                delete();
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // Not empty: it holds something of the user's, or of a process that was killed. An error is on its way up that says more.
+            }
         }
     }
 

@@ -9,9 +9,24 @@ namespace Offload.Engine.Training;
 /// <param name="path">The file; made by the first line.</param>
 internal sealed class RunMetrics(string path)
 {
+    private bool _isFolderFlushed;
+
     /// <summary>Appends a line.</summary>
     /// <exception cref="StorageException">Writing failed.</exception>
     public void Append<T>(T metrics) => Change("append a line", () => File.AppendAllText(path, JsonSerializer.Serialize(metrics, RunJson.Compact) + "\n"));
+
+    /// <summary>Makes the lines durable.</summary>
+    /// <exception cref="StorageException">Flushing failed.</exception>
+    public void Flush() => Change("flush", () =>
+    {
+        using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
+        file.Flush(flushToDisk: true);
+        if (!_isFolderFlushed)
+        {
+            AtomicFile.SyncFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            _isFolderFlushed = true;
+        }
+    });
 
     /// <summary>Deletes all lines.</summary>
     /// <exception cref="StorageException">Deleting failed.</exception>

@@ -57,7 +57,6 @@ internal sealed record RunPreflight
         StoreDescription description;
         if (before is null)
         {
-            RequireStoreOptions(options, store, logger);
             description = owner.Describe(model.Layout, options.TileParameters, options.SingleGeneration ? 1 : 2);
         }
         else
@@ -66,6 +65,8 @@ internal sealed record RunPreflight
             description = store.ReadCommitted()?.Description ?? throw new StoreMismatchException(store.Folders[0], "expected a commit, found none");
             owner.Require(store.Folders[0], description, model.Layout);
         }
+
+        RequireStoreOptions(options, store, description, logger);
 
         StoreGeometry geometry = StoreGeometry.Of(description);
         ResidentPlanner.Plan(model.Layout, numerics, store.IsOnDrives, geometry.MaxTileBytes).RequireWithin(
@@ -97,10 +98,10 @@ internal sealed record RunPreflight
                 : new StoreMismatchException(folder.Path, "a checkpoint without run.json", "the folder is damaged; start anew in another one");
         }
 
-        // The user may name other folders for a run of which nothing was committed.
-        if (recorded is not null && RunStore.Find(folder, [], storeOptions).State != StoreFilesState.HalfMade)
+        // A run is recorded once its store is there. Of one that is half made where the run remembers it nothing was committed: it may begin anew elsewhere.
+        if (recorded is not null && !isCommitted && RunStore.Find(folder, [], storeOptions).State != StoreFilesState.HalfMade)
         {
-            store.RequireThere();
+            throw store.Missing();
         }
 
         return isCommitted ? recorded : null;
@@ -109,19 +110,44 @@ internal sealed record RunPreflight
     private static UsageException MissingModel() => new(
         "--model is missing: expected a Hugging Face model folder", "it can be left out only with --resume of a run that has a checkpoint");
 
-    private static void RequireStoreOptions(TrainingOptions options, RunStore store, ILogger logger)
+    /// <summary>Refuses options that would be without effect, and warns of those with a danger.</summary>
+    private static void RequireStoreOptions(TrainingOptions options, RunStore store, StoreDescription description, ILogger logger)
     {
-        if (!options.SingleGeneration)
+        if (!store.IsOnDrives)
+        {
+            RequireLeftOut(options.SingleGeneration, "--single-generation", "states in memory always have a whole checkpoint beside the one that is written");
+            RequireLeftOut(options.CommitEverySteps is not null, "--commit-every", "checkpoints of states in memory go by --checkpoint-every and --checkpoint-every-steps");
+            RequireLeftOut(options.RatingTerabytes is not null, "--tbw", "it is about the drives on which the states live");
+            return;
+        }
+
+        if (options.SingleGeneration && description.Generations != 1)
+        {
+            throw new UsageException(
+                $"--resume: --single-generation: {description.Generations} generations before, 1 now", "a resumed run keeps its store: leave --single-generation out, or start another run");
+        }
+
+        if (description.Generations != 1)
         {
             return;
         }
 
-        if (!store.IsOnDrives)
+        if (options.CommitEverySteps > 1)
         {
-            throw new UsageException("--single-generation: expected --nvme with it", "states in memory always have a whole checkpoint beside the one that is written");
+            throw new UsageException(
+                $"--commit-every {options.CommitEverySteps}: expected 1 with --single-generation",
+                "states that are updated in place are whole only where a step was committed: each step must be");
         }
 
         logger.LogWarning("{Message}", "--single-generation: states are updated in place; a crash or power cut inside a step loses the whole run");
+
+        static void RequireLeftOut(bool isGiven, string option, string hint)
+        {
+            if (isGiven)
+            {
+                throw new UsageException($"{option}: expected --nvme with it", hint);
+            }
+        }
     }
 
     /// <summary>A resume has its own copies of configuration and tokenizer; a model that is named all the same must be that one.</summary>
@@ -153,6 +179,11 @@ internal sealed record RunPreflight
         DiskSpace.RequireAll(needs);
     }
 
+    /// <summary>As drives are sold: decimal, and small models too.</summary>
+    private static string Format(long sizeBytes) => sizeBytes >= 10_000_000_000 ? $"{sizeBytes / 1e9:N1} GB"
+        : sizeBytes >= 1_000_000_000 ? $"{sizeBytes / 1e9:N2} GB"
+        : $"{sizeBytes / 1e6:N2} MB";
+
     private static void DescribeEndurance(TrainingOptions options, RunStore store, StoreGeometry geometry, ILogger logger)
     {
         if (!store.IsOnDrives)
@@ -163,6 +194,6 @@ internal sealed record RunPreflight
         string life = options.RatingTerabytes is double rating
             ? $"; drives rated for {rating:N0} TB last {new DriveEndurance(rating).LifeSteps(geometry.StateBytes):N0} steps"
             : "";
-        logger.LogInformation("{Message}", $"states on drives: {geometry.SizeBytes / 1e9:N1} GB in {string.Join(", ", store.Folders)}; each step reads and writes {geometry.StateBytes / 1e9:N2} GB{life}");
+        logger.LogInformation("{Message}", $"states on drives: {Format(geometry.SizeBytes)} in {string.Join(", ", store.Folders)}; each step reads and writes {Format(geometry.StateBytes)}{life}");
     }
 }

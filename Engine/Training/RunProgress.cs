@@ -21,6 +21,9 @@ internal sealed record RunProgress
     /// <summary>Bytes that it has written, over all sittings, the commit's own record not yet counted.</summary>
     public long SsdBytesWritten { get; init; }
 
+    /// <summary>Of these, the ones before the first step: the store itself and its first weights.</summary>
+    public long SsdBytesWrittenBeforeSteps { get; init; }
+
     /// <summary>Of the sitting that made the commit.</summary>
     public double TokensPerSecond { get; init; }
 

@@ -72,24 +72,38 @@ internal sealed class RunStore
     {
         if (State == StoreFilesState.None)
         {
-            throw new StoreMismatchException(
-                Folders[0],
-                $"expected the store of the run in {_folder.Path}, found none",
-                IsOnDrives ? "mount its drive, or give --nvme with the folders in which it is now" : "the run's folder is damaged");
+            throw Missing();
+        }
+    }
+
+    /// <summary>The error that the run's store is gone.</summary>
+    public StoreMismatchException Missing() => new(
+        Folders[0],
+        $"expected the store of the run in {_folder.Path}, found {(State == StoreFilesState.None ? "none" : "a half-made one")}",
+        IsOnDrives ? "mount its drive, or give --nvme with the folders in which it is now" : "the run's folder is damaged");
+
+    /// <summary>Removes what is left of a store to which nothing was committed. What the system refuses is left.</summary>
+    public void RemoveHalfMade()
+    {
+        try
+        {
+            StoreFiles.RemoveHalfMade(Folders);
+        }
+        catch (StorageException)
+        {
+            // In the way of nothing but room: the drive is gone, or another process is making a store there.
         }
     }
 
     /// <summary>Makes the store; what was half made there is replaced.</summary>
-    /// <exception cref="UsageException">Another process uses it.</exception>
-    /// <exception cref="StorageException">There is no room, or another error of I/O.</exception>
+    /// <exception cref="StorageException">There is no room, another process uses it, or another error of I/O.</exception>
     public StateStore Create(StoreDescription description) => StoreFiles.Create(Folders, description, _options);
 
     /// <summary>Opens the store at its last commit.</summary>
     /// <param name="owner">Whose it must be.</param>
     /// <param name="layout">The model.</param>
-    /// <exception cref="UsageException">Another process uses it.</exception>
     /// <exception cref="StoreMismatchException">It is missing, damaged or somebody else's.</exception>
-    /// <exception cref="StorageException">Reading failed.</exception>
+    /// <exception cref="StorageException">Another process uses it, or reading failed.</exception>
     public (StateStore Store, RunProgress Progress) Open(StoreOwner owner, ModelLayout layout)
     {
         StateStore store = StoreFiles.Open(Folders, _options);

@@ -30,15 +30,25 @@ public sealed record RunSummary(
     /// <summary>True for the folder of a run, committed or not.</summary>
     public static bool IsRun(string path) => RunFolder.IsRun(path);
 
+    /// <summary>Has a run go on from its store's last commit, though it was finished: that commit is an earlier one now.</summary>
+    /// <param name="path">A folder of which <see cref="IsRun"/> is true.</param>
+    /// <exception cref="OffloadException">An I/O error.</exception>
+    public static void RemoveResult(string path)
+    {
+        using RunFolder folder = RunFolder.OpenForReading(path);
+        folder.RemoveResult();
+    }
+
     /// <summary>Reads it, also while the run goes on.</summary>
     /// <param name="path">A folder of which <see cref="IsRun"/> is true.</param>
+    /// <param name="nvmeFolders">Where the run's store is now, if it has moved; null or empty: as the run remembers.</param>
     /// <exception cref="OffloadException">The folder is damaged, or an I/O error.</exception>
-    public static RunSummary Read(string path)
+    public static RunSummary Read(string path, IReadOnlyList<string>? nvmeFolders = null)
     {
         using RunFolder folder = RunFolder.OpenForReading(path);
         RunSettings settings = folder.ReadSettings() ?? throw new UsageException($"{path}: expected the folder of a run, found no run.json");
         TrainingResult? result = folder.ReadResult();
-        RunStore store = RunStore.Find(folder, [], new StoreFilesOptions());
+        RunStore store = RunStore.Find(folder, nvmeFolders ?? [], new StoreFilesOptions());
         if (result is null)
         {
             store.RequireThere();

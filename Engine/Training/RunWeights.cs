@@ -29,6 +29,9 @@ internal sealed class RunWeights : IDisposable
     /// <summary>Where the run stood.</summary>
     public RunProgress Progress { get; }
 
+    /// <summary>Memory of the store's largest tile; the weights take a few while they are read.</summary>
+    public long MaxTileBytes => _store.Geometry.MaxTileBytes;
+
     /// <summary>The weights.</summary>
     public IMasterWeights Masters { get; }
 

@@ -41,6 +41,29 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         }
 
         using TrainingData data = TrainingData.Prepare(options, run.Before, run.Numerics, folder, run.Tokenizer, config.VocabularySize, observer, cancellation);
+        if (run.Before is { } before)
+        {
+            // Before anything large is allocated or read.
+            RequireSameSettings(RunSetup.Settings(options, run.Numerics, data, run.Owner.Run, before.InitialWeightsHash, before), before);
+            return Train(folder, run, data, cancellation);
+        }
+
+        RemoveEarlier(folder, run.Store);
+        try
+        {
+            return Train(folder, run, data, cancellation);
+        }
+        catch when (StoreFiles.StateOf(run.Store.Folders) != StoreFilesState.Committed)
+        {
+            // Nothing was committed: nothing is left. The store is disposed of by now.
+            folder.Forget();
+            run.Store.RemoveHalfMade();
+            throw;
+        }
+    }
+
+    private TrainingResult Train(RunFolder folder, RunPreflight run, TrainingData data, CancellationToken cancellation)
+    {
         ComputeThreads.Set(run.Numerics.ComputeThreads);
         using var threads = new ParallelRanges(run.Numerics.ComputeThreads);
         (StateStore opened, RunProgress progress) = run.Before is null ? (run.Store.Create(run.Description), new RunProgress()) : run.Store.Open(run.Owner, run.Base.Layout);
@@ -51,10 +74,14 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         string initialHash = run.Before?.InitialWeightsHash ?? LoadInitialWeights(model, run, cancellation);
         RunSettings settings = RunSetup.Settings(options, run.Numerics, data, run.Owner.Run, initialHash, run.Before);
         var loop = new TrainingLoop(options, settings, folder, model, states, store, data, observer, logger, time);
-        if (run.Before is { } before)
+        if (run.Before is not null)
         {
-            RequireSameSettings(settings, before);
-            states.Load();
+            states.Load(cancellation);
+            if (run.Store.IsOnDrives)
+            {
+                folder.MoveStoreFolders(run.Store.Folders);
+            }
+
             loop.Resume(progress);
         }
         else
@@ -65,6 +92,20 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         logger.LogInformation("{Message}", RunSetup.Describe(settings, run.Base.Layout, data));
         loop.Train(cancellation);
         return loop.Finish(run.Base.Companions, cancellation);
+    }
+
+    /// <summary>
+    /// Of a run of which nothing was committed, its record goes before anything is done to its store, so that an error on the way leaves no record
+    /// without a store; then its half-made store, if the new one is made elsewhere.
+    /// </summary>
+    private static void RemoveEarlier(RunFolder folder, RunStore store)
+    {
+        RunStore earlier = RunStore.Find(folder, [], new StoreFilesOptions());
+        folder.Forget();
+        if (!earlier.Folders.Select(Path.GetFullPath).SequenceEqual(store.Folders.Select(Path.GetFullPath)))
+        {
+            earlier.RemoveHalfMade();
+        }
     }
 
     private static ResidentModel CreateModel(RunPreflight run, StateStore store, ParallelRanges threads) => new(
@@ -130,7 +171,7 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
     {
         if (options.FromScratch)
         {
-            RandomInitialization.Fill(model, run.Numerics.Seed);
+            RandomInitialization.Fill(model, run.Numerics.Seed, cancellation);
         }
         else
         {

@@ -34,6 +34,9 @@ internal sealed class TrainingLoop(
     private long _lastCommit = time.GetTimestamp();
     private bool _isEvaluationLeft;
 
+    /// <summary>False while the states are between two steps, and after a commit that failed.</summary>
+    private bool _areStatesWhole = true;
+
     private long StepTokens => settings.SequencesPerStep * settings.Numerics.SequenceTokens;
 
     private bool IsDone => _progress.Step >= settings.Steps;
@@ -57,6 +60,12 @@ internal sealed class TrainingLoop(
     /// <exception cref="OperationCanceledException">Cancelled; what steps were done is committed.</exception>
     public void Train(CancellationToken cancellation)
     {
+        if (_progress.Step == 0)
+        {
+            // What was written so far is the store itself and its first weights.
+            _progress = _progress with { SsdBytesWrittenBeforeSteps = _bytesWrittenBefore + store.Device.Traffic.BytesWritten };
+        }
+
         if (_progress.Step == 0 && data.Eval is not null && _progress.EvalLossBefore is null)
         {
             _progress = _progress with { EvalLossBefore = Evaluate(cancellation) };
@@ -69,40 +78,36 @@ internal sealed class TrainingLoop(
         _reported = store.Device.Traffic;
         _lastCommit = time.GetTimestamp();
         _meter.Start();
-        while (!IsDone)
+        try
         {
-            StepReport report = Step();
-            folder.Metrics.Append(report);
-            observer.OnStep(report);
-            CommitIfDue(cancellation);
-            // After the commit: an evaluation may take long.
-            EvaluateIfDue(cancellation);
-            if (!IsDone && cancellation.IsCancellationRequested)
+            while (!IsDone)
             {
-                // The signal may have come after the commit was decided on above.
-                if (_committedStep != _progress.Step)
-                {
-                    Commit();
-                }
-
-                logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
-                cancellation.ThrowIfCancellationRequested();
+                TrainStep(cancellation);
             }
+        }
+        catch
+        {
+            CommitAfterError();
+            throw;
         }
     }
 
     /// <summary>Commits where the run stands.</summary>
     public void Commit()
     {
+        // The average first: a checkpoint is no part of the steps.
+        double tokensPerSecond = _progress.Step == _committedStep ? _progress.TokensPerSecond : _meter.Average();
+        _areStatesWhole = false;
         states.Save();
         DeviceTraffic traffic = store.Device.Traffic;
         _progress = _progress with
         {
             SsdBytesRead = _bytesReadBefore + traffic.BytesRead,
             SsdBytesWritten = _bytesWrittenBefore + traffic.BytesWritten,
-            TokensPerSecond = _progress.Step == _committedStep ? _progress.TokensPerSecond : _meter.Average(),
+            TokensPerSecond = tokensPerSecond,
         };
         store.Commit(_progress.Step, JsonSerializer.SerializeToUtf8Bytes(_progress, RunJson.Compact));
+        _areStatesWhole = true;
         _committedStep = _progress.Step;
         _lastCommit = time.GetTimestamp();
     }
@@ -122,7 +127,7 @@ internal sealed class TrainingLoop(
         DeviceTraffic traffic = store.Device.Traffic;
         long bytesWritten = _bytesWrittenBefore + traffic.BytesWritten;
         DriveEndurance? endurance = options.RatingTerabytes is double rating ? new DriveEndurance(rating) : null;
-        double bytesPerStep = bytesWritten / (double)settings.Steps;
+        double bytesPerStep = (bytesWritten - _progress.SsdBytesWrittenBeforeSteps) / (double)settings.Steps;
         var result = new TrainingResult
         {
             FinalLoss = _progress.LastLoss,
@@ -146,11 +151,52 @@ internal sealed class TrainingLoop(
         return result;
     }
 
+    private void TrainStep(CancellationToken cancellation)
+    {
+        StepReport report = Step();
+        folder.Metrics.Append(report);
+        observer.OnStep(report);
+        CommitIfDue(cancellation);
+        // After the commit: an evaluation may take long.
+        EvaluateIfDue(cancellation);
+        if (!IsDone && cancellation.IsCancellationRequested)
+        {
+            // The signal may have come after the commit was decided on above.
+            if (_committedStep != _progress.Step)
+            {
+                Commit();
+            }
+
+            logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
+            cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>Steps that are done are not lost to an error beside the states: a full disk below --output, a closed pipe, a loss that is no number.</summary>
+    private void CommitAfterError()
+    {
+        if (!_areStatesWhole || _committedStep == _progress.Step)
+        {
+            return;
+        }
+
+        try
+        {
+            Commit();
+            logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
+        }
+        catch (OffloadException error)
+        {
+            // The first error is on its way up.
+            logger.LogWarning("{Message}", $"the steps since step {_committedStep} are lost: {error.Message}");
+        }
+    }
+
     private bool IsEvaluationDue() =>
         !IsDone && _progress.Step > 0 && data.Eval is not null && options.EvalEverySteps is long every && _progress.Step % every == 0;
 
     private bool IsCommitDue() => _areStatesOnDrives
-        ? _progress.Step % options.CommitEverySteps == 0
+        ? _progress.Step % (options.CommitEverySteps ?? 1) == 0
         : time.GetElapsedTime(_lastCommit) >= options.CheckpointEvery || (options.CheckpointEverySteps is long steps && _progress.Step % steps == 0);
 
     private void CommitIfDue(CancellationToken cancellation)
@@ -161,6 +207,8 @@ internal sealed class TrainingLoop(
         }
 
         long start = time.GetTimestamp();
+        // First: the lines of a committed step are not written again.
+        folder.Metrics.Flush();
         Commit();
         if (!_areStatesOnDrives)
         {
@@ -197,6 +245,7 @@ internal sealed class TrainingLoop(
         double learningRate = settings.LearningRate.At(step);
         if (gradients.IsFinite)
         {
+            _areStatesWhole = false;
             Update(gradients, learningRate);
         }
         else
@@ -212,6 +261,7 @@ internal sealed class TrainingLoop(
             NumSkippedInARow = gradients.IsFinite ? 0 : _progress.NumSkippedInARow + 1,
             LastLoss = gradients.Loss,
         };
+        _areStatesWhole = true;
         double tokensPerSecond = _meter.EndStep(StepTokens);
         DeviceTraffic before = _reported;
         _reported = store.Device.Traffic;

@@ -94,13 +94,13 @@ public sealed record TrainingOptions
     /// <summary>Folders on drives, in which the states live; empty: in memory, or where the resumed run has them. Several are striped.</summary>
     public IReadOnlyList<string> NvmeFolders { get; init; } = [];
 
-    /// <summary>States on drives are committed after every so many steps.</summary>
-    public long CommitEverySteps { get; init; } = 1;
+    /// <summary>States on drives are committed after every so many steps; null: after each. Not for states in memory, nor with a single generation.</summary>
+    public long? CommitEverySteps { get; init; }
 
-    /// <summary>Of a new store on drives: keep one generation, in half the room; a crash inside a step loses the states.</summary>
+    /// <summary>Of a new store on drives: keep one generation, in half the room; a crash between the beginning of a step and its commit loses the states.</summary>
     public bool SingleGeneration { get; init; }
 
-    /// <summary>What the drives are rated for: terabytes written in their life; null: not known.</summary>
+    /// <summary>What the drives of the states are rated for, all together: terabytes written in their life; null: not known.</summary>
     public double? RatingTerabytes { get; init; }
 
     /// <summary>Stop when so many steps in a row had a loss or gradient that is not finite.</summary>

@@ -30,7 +30,7 @@ public record TrainingResult
     /// <summary>Bytes that the device of the states has written, over all sittings as far as they were committed.</summary>
     public required long SsdBytesWritten { get; init; }
 
-    /// <summary>Of these, for each step.</summary>
+    /// <summary>Of these, for each step: what was written before the first step is not counted.</summary>
     public required double SsdBytesPerStep { get; init; }
 
     /// <summary>Steps until the drives' rating is used up; null if no rating was given, or nothing was written.</summary>

@@ -129,8 +129,10 @@ public sealed class AtomicFile : IDisposable
         _handle.Dispose();
     }
 
-    /// <summary>Flushes the entries of a folder.</summary>
-    internal static void SyncFolder(string folder)
+    /// <summary>Flushes the entries of a folder: what was made, renamed or deleted in it.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="StorageException">The system refused.</exception>
+    public static void SyncFolder(string folder)
     {
         int errno = Libc.SyncFolder(folder);
         if (errno != 0)

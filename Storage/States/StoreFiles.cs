@@ -149,4 +149,18 @@ public static partial class StoreFiles
 
         return paths;
     }
+
+    /// <summary>Removes what is left of a store to which nothing was committed.</summary>
+    /// <param name="folders">Its folders, all of them; those that hold nothing of it are passed over.</param>
+    /// <exception cref="StorageException">
+    /// It may have a commit after all, since a file of it is in another folder; another process uses it; or the system refuses.
+    /// </exception>
+    public static void RemoveHalfMade(IReadOnlyList<string> folders)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        if (StateOf(folders) == StoreFilesState.HalfMade)
+        {
+            HalfMadeFiles.Remove(FullPaths(folders));
+        }
+    }
 }

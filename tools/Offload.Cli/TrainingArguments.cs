@@ -29,8 +29,8 @@ internal static class TrainingArguments
     private static readonly Option<double?> CheckpointEvery = CommonOptions.Number("--checkpoint-every", "Minutes between checkpoints of states in memory [30]; with --nvme see --commit-every");
     private static readonly Option<long?> CheckpointEverySteps = CommonOptions.Count("--checkpoint-every-steps", "N", "Checkpoint states in memory after every so many steps too");
     private static readonly Option<long?> CommitEvery = CommonOptions.Count("--commit-every", "STEPS", "With --nvme: commit after every so many steps [1]");
-    private static readonly Option<bool> SingleGeneration = new("--single-generation") { Description = "With --nvme: half the room on the drives; a crash inside a step then loses the run" };
-    private static readonly Option<double?> Tbw = CommonOptions.Number("--tbw", "Terabytes that the drives of --nvme are rated for: shows how long they last");
+    private static readonly Option<bool> SingleGeneration = new("--single-generation") { Description = "With --nvme: half the room on the drives; a crash or power cut inside a step then loses the run; not with --commit-every" };
+    private static readonly Option<double?> Tbw = CommonOptions.Number("--tbw", "Terabytes that the drives of --nvme are rated for, all together: shows how long they last");
     private static readonly Option<long?> MaxSkippedSteps = CommonOptions.Count("--max-skipped-steps", "N", "Stop when so many steps in a row had a NaN or infinity [10]");
     private static readonly Option<bool> NoExport = new("--no-export") { Description = "Do not write the trained model below --output at the end" };
 
@@ -83,7 +83,7 @@ internal static class TrainingArguments
         CheckpointEvery = Minutes(context, CheckpointEvery) ?? Defaults.CheckpointEvery,
         CheckpointEverySteps = context.Get(CheckpointEverySteps),
         NvmeFolders = context.Get(CommonOptions.Nvme)!,
-        CommitEverySteps = context.Get(CommitEvery) ?? Defaults.CommitEverySteps,
+        CommitEverySteps = context.Get(CommitEvery),
         SingleGeneration = context.Get(SingleGeneration),
         RatingTerabytes = AboveZero(context, Tbw),
         MaxSkippedSteps = ToInt(context, MaxSkippedSteps) ?? Defaults.MaxSkippedSteps,

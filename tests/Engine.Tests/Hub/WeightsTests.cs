@@ -65,7 +65,7 @@ public sealed class WeightsTests : IDisposable
             config["hidden_size"] = 128;
             config["intermediate_size"] = 512;
         }));
-        RandomInitialization.Fill(model, seed: 3);
+        RandomInitialization.Fill(model, seed: 3, TestContext.Current.CancellationToken);
         foreach ((ParameterInfo parameter, float[] values) in Parameters(model))
         {
             if (!parameter.IsMatrix)
@@ -90,7 +90,7 @@ public sealed class WeightsTests : IDisposable
     public void RandomInitialization_Biases_AreZero()
     {
         using ResidentModel model = TinyRun.NewModel(Path.Combine(GoldenFolder.Repository, "gpt2"));
-        RandomInitialization.Fill(model, seed: 3);
+        RandomInitialization.Fill(model, seed: 3, TestContext.Current.CancellationToken);
 
         Assert.All(
             Parameters(model).Where(pair => !pair.Info.IsMatrix),

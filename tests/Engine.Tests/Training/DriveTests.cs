@@ -68,13 +68,7 @@ public sealed class DriveTests : IDisposable
     {
         TrainingResult expected = TinyRun.Train(_run.Options("memory"));
         TrainingOptions options = OnDrives(_run.Options("fallen"), "fallen") with { CommitEverySteps = committed == 1 ? 1 : 2 };
-        Assert.Throws<TimeoutException>(() => TinyRun.Train(options, report =>
-        {
-            if (report.Step == fallsAt + (committed == 1 ? 1 : 0))
-            {
-                throw new TimeoutException();
-            }
-        }));
+        TinyRun.TrainUntilKilled(options, fallsAt + (committed == 1 ? 1 : 0));
         var steps = new List<long>();
 
         TrainingResult resumed = TinyRun.Train(options with { Resume = true }, report => steps.Add(report.Step));
@@ -161,8 +155,11 @@ public sealed class DriveTests : IDisposable
         var gone = Assert.Throws<StoreMismatchException>(() => TinyRun.Train(resume));
         Assert.Throws<StoreMismatchException>(() => RunSummary.Read(_run["a"]));
         ExportResult exported = RunExport.Write(_run["a"], _run["out"], null, [_run["moved"]], _ => { }, TestContext.Current.CancellationToken);
-        TrainingResult resumed = TinyRun.Train(resume with { NvmeFolders = [_run["moved"]] });
+        TinyRun.TrainUntil(resume with { NvmeFolders = [_run["moved"]] }, 3);
+        // From then on the run knows.
+        TrainingResult resumed = TinyRun.Train(resume);
 
+        Assert.Equal([_run["moved"]], RunSummary.Read(_run["a"]).StoreFolders);
         Assert.StartsWith($"{options.NvmeFolders[0]}: expected the store of the run in {_run["a"]}, found none", gone.Message);
         Assert.Equal(2, exported.Step);
         Assert.Equal(TinyRun.Train(_run.Options("memory")).WeightsHash, resumed.WeightsHash);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Offload.Engine.Data;
@@ -47,19 +48,51 @@ internal sealed class TinyRun : IDisposable
         Export = false,
     };
 
-    public static TrainingResult Train(TrainingOptions options, Action<StepReport>? onStep = null) => Run(options, onStep, TestContext.Current.CancellationToken);
+    public static TrainingResult Train(TrainingOptions options, Action<StepReport>? onStep = null, TimeProvider? time = null) =>
+        Run(options, onStep, TestContext.Current.CancellationToken, time);
 
-    private static TrainingResult Run(TrainingOptions options, Action<StepReport>? onStep, CancellationToken cancellation) =>
-        new Trainer(options, new Observer(onStep), NullLogger<Trainer>.Instance, TimeProvider.System).Run(cancellation);
+    public static TrainingResult Run(TrainingOptions options, Action<StepReport>? onStep, CancellationToken cancellation, TimeProvider? time = null) =>
+        new Trainer(options, new Observer(onStep), NullLogger<Trainer>.Instance, time ?? TimeProvider.System).Run(cancellation);
+
+    /// <summary>Leaves a run's folders as a process does that is killed right after a step, before its commit.</summary>
+    public static void TrainUntilKilled(TrainingOptions options, long step)
+    {
+        string[] folders = [options.OutputFolder, .. options.NvmeFolders];
+        Assert.Throws<TimeoutException>(() => Train(options, report =>
+        {
+            if (report.Step == step)
+            {
+                foreach (string folder in folders)
+                {
+                    // Not File.Copy: it minds the locks.
+                    using Process copy = Process.Start("cp", ["-a", folder, folder + ".killed"]);
+                    copy.WaitForExit();
+                    Assert.Equal(0, copy.ExitCode);
+                }
+
+                throw new TimeoutException();
+            }
+        }));
+        foreach (string folder in folders)
+        {
+            if (Directory.Exists(folder))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+
+            Directory.Move(folder + ".killed", folder);
+        }
+    }
 
     /// <summary>Stops a run after a step as Ctrl-C does.</summary>
-    public static void TrainUntil(TrainingOptions options, long step)
+    public static void TrainUntil(TrainingOptions options, long step, Action<StepReport>? onStep = null)
     {
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => Run(
             options,
             report =>
             {
+                onStep?.Invoke(report);
                 if (report.Step == step)
                 {
                     cancellation.Cancel();

@@ -16,7 +16,7 @@ internal static class GenerateCommand
     internal static Command Create()
     {
         var command = new Command("generate", "Continue a text with a model of a Hub folder or of a run");
-        Option[] options = [CommonOptions.Model, Prompt, MaxNewTokens, Temperature, TopP, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads];
+        Option[] options = [CommonOptions.Model, CommonOptions.Nvme, Prompt, MaxNewTokens, Temperature, TopP, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads];
         foreach (Option option in options)
         {
             command.Add(option);
@@ -49,7 +49,8 @@ internal static class GenerateCommand
             model,
             TrainingArguments.ReadType(context) ?? ComputeType.BFloat16,
             TrainingArguments.ToInt(context, CommonOptions.Threads),
-            text => context.Error.WriteLine($"warning: {text}"));
+            text => context.Error.WriteLine($"warning: {text}"),
+            context.Get(CommonOptions.Nvme));
         string text = generator.Generate(prompt, options, context.Cancellation);
         if (context.Json)
         {

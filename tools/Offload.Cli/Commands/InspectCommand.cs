@@ -39,6 +39,7 @@ internal static class InspectCommand
     {
         var command = new Command("inspect", "Show what is in a model folder or a safetensors file (configuration, sizes by type, tensors), how a run stands, or what a state store holds");
         command.Add(PathArgument);
+        command.Add(CommonOptions.Nvme);
         command.Add(Verify);
         command.Add(Repair);
         command.SetWork(Run);
@@ -52,10 +53,17 @@ internal static class InspectCommand
         bool verifies = context.Get(Verify) || repairs;
         string path = paths[0];
         bool isRun = paths.Length == 1 && RunSummary.IsRun(path);
-        string[] folders = isRun ? [.. RunSummary.Read(path).StoreFolders] : [.. paths.Select(StoreInspection.FolderOf)];
+        string[] nvmeFolders = context.Get(CommonOptions.Nvme)!;
+        if (nvmeFolders.Length > 0 && !isRun)
+        {
+            throw new UsageException($"--nvme: expected the folder of a run with it, found no run.json in {path}", "a state store itself is named by its folders alone");
+        }
+
+        RunSummary? summary = isRun ? RunSummary.Read(path, nvmeFolders) : null;
+        string[] folders = summary is not null ? [.. summary.StoreFolders] : [.. paths.Select(StoreInspection.FolderOf)];
         if ((!isRun || verifies) && StoreFiles.StateOf(folders) != StoreFilesState.None)
         {
-            return StoreInspection.Run(context, folders, verifies, repairs);
+            return StoreInspection.Run(context, folders, verifies, repairs, isRun ? path : null);
         }
 
         if (verifies || paths.Length > 1)
@@ -65,9 +73,9 @@ internal static class InspectCommand
                 verifies ? "--verify and --repair are for state stores: name the folder of one" : "name one path, or all folders of a state store");
         }
 
-        if (isRun)
+        if (summary is not null)
         {
-            RunReport.Write(context, RunSummary.Read(path));
+            RunReport.Write(context, summary);
             return ExitCode.Done;
         }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Offload.Engine.Training;
 using Offload.Profiles;
 using Offload.Storage;
 using Offload.Storage.States;
@@ -20,8 +21,9 @@ internal static class StoreInspection
     /// <param name="folders">All of the store's, in any order; something is there.</param>
     /// <param name="verifies">Whether to read and check everything. Takes the store's lock.</param>
     /// <param name="repairs">Whether to mend what was found.</param>
+    /// <param name="runFolder">Folder of the run whose store it is; null: not known.</param>
     /// <exception cref="OffloadException">It is not to be read, used by another process (to verify), or damaged beyond repair.</exception>
-    public static ExitCode Run(CommandContext context, IReadOnlyList<string> folders, bool verifies, bool repairs)
+    public static ExitCode Run(CommandContext context, IReadOnlyList<string> folders, bool verifies, bool repairs, string? runFolder)
     {
         StoreSummary? summary = StoreFiles.TryReadSummary(folders);
         bool wasRepaired = false;
@@ -29,6 +31,12 @@ internal static class StoreInspection
         Repair? repair = wasRepaired ? new Repair(null, verification!.Step, verification.Notes, HasErasedRecord: true)
             : repairs ? Mend(context, folders, verification!)
             : null;
+        if (repair is { LostStep: not null } or { HasErasedRecord: true } && runFolder is not null)
+        {
+            // The run is not at its end any more; its tokens are made again.
+            RunSummary.RemoveResult(runFolder);
+        }
+
         StoreReport.Write(context, folders, repairs ? StoreFiles.TryReadSummary(folders) : summary, verification, repair);
         return verification is { IsIntact: false } && repair is null ? ExitCode.Store : ExitCode.Done;
     }
