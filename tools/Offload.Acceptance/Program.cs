@@ -12,8 +12,8 @@ if (args is [LargeImport.Name, var stage, var folder])
 AcceptanceCheck[] checks =
 [
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
-    new("crash", "offload train killed 30 times at random moments and resumed, with states in memory and on drives, against a run that nobody touched (four minutes)", CrashLaw.Run),
-    new("faults", "each operation of a run with states on drives failing in each way, and the run resumed (two minutes)", FaultLaw.Run),
+    new("crash", "offload train killed 75 times at random moments and resumed, with states in memory and on drives, against a run that nobody touched (five minutes)", CrashLaw.Run),
+    new("faults", "each operation of runs with states on drives failing in each way, and the run resumed (five minutes)", FaultLaw.Run),
     new("store-crash", "10000 random histories of a state store whose machine crashes, against a model (a few minutes)", StoreChecks.RunCrashes),
     new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),
     new("fio", "the file device against fio: rate and processor time, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
