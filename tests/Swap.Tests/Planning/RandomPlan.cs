@@ -15,7 +15,11 @@ internal static class RandomPlan
         long layerParameters = random.Next(1, 400);
         UnitShape Unit(string name, UnitRole role, long count) => new()
         {
-            Name = name, Role = role, NumParameters = count, Flops = random.Next(1, 1000), AttentionFlops = role == UnitRole.Layer ? random.Next(100) : 0,
+            Name = name,
+            Role = role,
+            NumParameters = count,
+            Flops = random.Next(1, 1000),
+            AttentionFlops = role == UnitRole.Layer ? random.Next(100) : 0,
             Activations = role == UnitRole.Layer ? activations : [],
         };
         var work = new Workload
