@@ -203,7 +203,7 @@ internal static partial class FaultCheck
         FaultSitting next = scenario.Run(plans: null, resume: true);
         if (next.Error is { } error)
         {
-            bool mayBeLost = scenario.SingleGeneration && committed >= 0 && error is StoreMismatchException && error.Message.Contains("the states are lost", StringComparison.Ordinal);
+            bool mayBeLost = scenario.SingleGeneration && committed >= 0 && error is StoreMismatchException && error.Message.Contains("states are lost", StringComparison.Ordinal);
             return mayBeLost ? result with { Lost = result.Lost + 1 } : result with { Problem = $"{error}" };
         }
 
