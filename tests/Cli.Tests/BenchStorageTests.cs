@@ -3,6 +3,7 @@ using Offload.Storage.Benchmarks;
 
 namespace Offload.Cli.Tests;
 
+[Collection(nameof(ProcessWide))]
 public sealed class BenchStorageTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("offload-bench-").FullName;

@@ -7,6 +7,7 @@ using Offload.Storage.States;
 
 namespace Offload.Cli.Tests;
 
+[Collection(nameof(ProcessWide))]
 public sealed class InspectStoreTests : IDisposable
 {
     private const int NumParameters = 20_000;
