@@ -4,7 +4,7 @@ namespace Offload.Storage.Devices;
 /// One transfer between memory and a device. The object belongs to its caller, who may prepare and submit it again once it has completed: in
 /// steady state nothing is allocated. From submission to completion the device alone may touch it, and the memory must stay.
 /// </summary>
-public abstract unsafe class BlockRequest
+public abstract unsafe class BlockRequest : IWaiting<BlockRequest>
 {
     /// <summary>Read or write.</summary>
     public BlockOperation Operation { get; private set; }
@@ -23,6 +23,12 @@ public abstract unsafe class BlockRequest
 
     /// <summary>The next request in the list of whoever has the request now.</summary>
     internal BlockRequest? Next { get; set; }
+
+    BlockRequest? IWaiting<BlockRequest>.Next
+    {
+        get => Next;
+        set => Next = value;
+    }
 
     /// <summary>A device that finds this true before it has begun completes the request with an <see cref="OperationCanceledException"/>.</summary>
     internal virtual bool IsCancelled => false;

@@ -19,7 +19,7 @@ internal sealed unsafe class RingEngine : TransferEngine
     private readonly DirectFile _file;
     private readonly IoUring _ring;
     private readonly Thread _thread;
-    private readonly RequestQueue _waiting = new();
+    private readonly WaitingQueue<BlockRequest> _waiting = new();
     private readonly Entry[] _entries;
     private readonly Finished[] _finished;
     private readonly RegisteredMemory _registered;
@@ -68,7 +68,7 @@ internal sealed unsafe class RingEngine : TransferEngine
 
     public override void Submit(BlockRequest request)
     {
-        var refused = new RequestList();
+        var refused = new WaitingList<BlockRequest>();
         int error;
         lock (_gate)
         {
@@ -130,7 +130,7 @@ internal sealed unsafe class RingEngine : TransferEngine
                 continue;
             }
 
-            var refused = new RequestList();
+            var refused = new WaitingList<BlockRequest>();
             int numFinished = 0;
             int error;
             lock (_gate)
@@ -180,7 +180,7 @@ internal sealed unsafe class RingEngine : TransferEngine
 
     // Fills the free entries from those that wait and gives all that was pushed to the kernel. What was cancelled, or the kernel refuses with the
     // errno returned, comes back in the list, to be completed outside the lock.
-    private int StartLocked(ref RequestList refused)
+    private int StartLocked(ref WaitingList<BlockRequest> refused)
     {
         int lastError = 0;
         int error;
@@ -242,7 +242,7 @@ internal sealed unsafe class RingEngine : TransferEngine
         _numInFlight--;
     }
 
-    private void CompleteRefused(RequestList refused, int error)
+    private void CompleteRefused(WaitingList<BlockRequest> refused, int error)
     {
         while (refused.TryTake(out BlockRequest? request))
         {

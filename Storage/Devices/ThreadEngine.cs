@@ -15,7 +15,7 @@ internal sealed unsafe class ThreadEngine : TransferEngine
     public const int MaxThreads = 4;
 
     private readonly object _gate = new();
-    private readonly RequestQueue _waiting = new();
+    private readonly WaitingQueue<BlockRequest> _waiting = new();
     private readonly DirectFile _file;
     private readonly Thread[] _threads;
     private bool _isClosing;

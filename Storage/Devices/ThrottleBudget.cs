@@ -6,54 +6,21 @@ namespace Offload.Storage.Devices;
 /// </summary>
 internal sealed class ThrottleBudget
 {
-    private readonly ThrottledTransfer?[] _heads = new ThrottledTransfer?[(int)IoPriority.Urgent + 1];
-    private readonly ThrottledTransfer?[] _tails = new ThrottledTransfer?[(int)IoPriority.Urgent + 1];
+    private readonly WaitingQueue<BlockRequest> _waiting = new();
     private double _carryNanoseconds;
-    private int _numWaiting;
 
     /// <summary>When the last transfer begun so far ends.</summary>
     internal long FreeNanoseconds { get; private set; } = long.MinValue / 2;
 
     /// <summary>When the next transfer may begin; <see cref="long.MaxValue"/>: none waits.</summary>
-    internal long NextStartNanoseconds => _numWaiting > 0 ? FreeNanoseconds : long.MaxValue;
+    internal long NextStartNanoseconds => _waiting.IsEmpty ? long.MaxValue : FreeNanoseconds;
 
-    internal void Enqueue(ThrottledTransfer transfer)
-    {
-        int priority = (int)transfer.Priority;
-        transfer.Next = null;
-        if (_tails[priority] is { } tail)
-        {
-            tail.Next = transfer;
-        }
-        else
-        {
-            _heads[priority] = transfer;
-        }
-
-        _tails[priority] = transfer;
-        _numWaiting++;
-    }
+    internal void Enqueue(ThrottledTransfer transfer) => _waiting.Add(transfer);
 
     /// <summary>The one whose turn it is; one must wait.</summary>
-    internal ThrottledTransfer Dequeue()
-    {
-        int priority = (int)IoPriority.Urgent;
-        while (_heads[priority] is null)
-        {
-            priority--;
-        }
-
-        ThrottledTransfer transfer = _heads[priority]!;
-        _heads[priority] = (ThrottledTransfer?)transfer.Next;
-        if (_heads[priority] is null)
-        {
-            _tails[priority] = null;
-        }
-
-        transfer.Next = null;
-        _numWaiting--;
-        return transfer;
-    }
+    internal ThrottledTransfer Dequeue() => _waiting.TryTake(out BlockRequest? transfer)
+        ? (ThrottledTransfer)transfer
+        : throw new InvalidOperationException("no transfer waits");
 
     /// <summary>Begins a transfer.</summary>
     /// <param name="submittedNanoseconds">It does not begin before.</param>

@@ -1,3 +1,5 @@
+using Offload.Storage.Devices;
+
 namespace Offload.Storage.States;
 
 /// <summary>
@@ -13,7 +15,7 @@ internal sealed class ChecksumThreads : IDisposable
     private const int CoresPerThread = 4;
 
     private readonly object _gate = new();
-    private readonly TileTransferQueue _waiting = new();
+    private readonly WaitingQueue<TileTransfer> _waiting = new();
     private readonly Thread[] _threads;
     private bool _isStopping;
 

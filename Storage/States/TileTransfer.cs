@@ -10,7 +10,7 @@ namespace Offload.Storage.States;
 /// then may use it again: in steady state nothing is allocated. From start to completion the memory is borrowed and must stay and, for a write,
 /// stay as it is. One thread at a time; <see cref="Cancel"/> and <see cref="IsCompleted"/> from any.
 /// </summary>
-public sealed unsafe partial class TileTransfer
+public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
 {
     private readonly object _gate = new();
     private readonly StateStore _store;
@@ -67,10 +67,9 @@ public sealed unsafe partial class TileTransfer
     internal PartSet DamagedParts { get; private set; }
 
     /// <summary>Its place among those that wait, for the device and then for a checksum thread.</summary>
-    internal IoPriority Priority { get; private set; }
+    public IoPriority Priority { get; private set; }
 
-    /// <summary>The next one in the list of the checksum threads.</summary>
-    internal TileTransfer? NextInQueue { get; set; }
+    TileTransfer? IWaiting<TileTransfer>.Next { get; set; }
 
     /// <summary>Says what to read: the newest content, committed or not.</summary>
     /// <param name="tile">The tile.</param>

@@ -30,7 +30,7 @@ public sealed unsafe class ChecksumThreadsTests : IDisposable
     {
         IoPriority[] priorities = [IoPriority.Background, IoPriority.Normal, IoPriority.Background, IoPriority.Urgent, IoPriority.Normal, IoPriority.Urgent];
         TileTransfer[] transfers = [.. priorities.Select(Prepared)];
-        var queue = new TileTransferQueue();
+        var queue = new WaitingQueue<TileTransfer>();
         for (int round = 0; round < 2; round++)
         {
             Array.ForEach(transfers, queue.Add);
