@@ -132,6 +132,11 @@ internal static partial class FaultCheck
             return result with { Problem = $"{what}: {problem}" };
         }
 
+        if (sitting.Error is null && known >= 0 && sitting.FirstStep != known + 1)
+        {
+            return result with { Problem = $"{what}: the store stood at step {known}, the first step was {sitting.FirstStep}" };
+        }
+
         if (sitting.Error is null)
         {
             return result with { Harmless = result.Harmless + (hit is null ? 0 : 1) };
@@ -152,7 +157,7 @@ internal static partial class FaultCheck
         if (sitting.Error is not { } error)
         {
             return sitting.WeightsHash != expected ? $"no error, and weights {sitting.WeightsHash}, expected {expected}"
-                : hit is null || MayBeHarmless(hit, kind, places.Of(hit)) ? null
+                : hit is null || MayBeHarmless(hit, places.Of(hit)) ? null
                 : kind.IsFlip ? "the wrong bit of a tile was not noticed"
                 : "the failure was swallowed";
         }
@@ -177,12 +182,8 @@ internal static partial class FaultCheck
         return isNamed ? null : $"expected {(places.Of(hit) == StorePlaces.Kind.Tile ? "the tile's name" : "no harm, there is a second copy")}: {error}";
     }
 
-    /// <summary>
-    /// Of labels, first block and description there is a second copy; a wrong bit in a commit record is one that a crash may have left, and the record
-    /// before counts.
-    /// </summary>
-    private static bool MayBeHarmless(FaultHit hit, Kind kind, StorePlaces.Kind place) =>
-        hit.Operation == FaultTarget.Read && (place == StorePlaces.Kind.TwoCopies || (kind.IsFlip && place == StorePlaces.Kind.CommitRecord));
+    /// <summary>Of labels, first block and description there is a second copy; commit records are read a second time, when the fault is over.</summary>
+    private static bool MayBeHarmless(FaultHit hit, StorePlaces.Kind place) => hit.Operation == FaultTarget.Read && place != StorePlaces.Kind.Tile;
 
     /// <summary>Whether a message is about a part of a tile that the operation read.</summary>
     private static bool NamesTile(string message, long offsetBytes, int sizeBytes)
