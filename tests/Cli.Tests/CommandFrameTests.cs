@@ -4,6 +4,7 @@ using Offload.Profiles;
 
 namespace Offload.Cli.Tests;
 
+[Collection(nameof(ProcessWide))]
 public sealed partial class CommandFrameTests
 {
     private const int SigTerm = 15;
