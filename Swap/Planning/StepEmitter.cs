@@ -67,7 +67,7 @@ internal sealed class StepEmitter
         long activations = Of(ContentKind.Activations, unit, microBatch);
         if (_slots.KeptBytes(unit) > 0)
         {
-            accesses.Add(new(_slots.Kept(unit, microBatch), AccessMode.Write, activations));
+            accesses.Add(new(_slots.Kept(unit, microBatch), AccessMode.Write, Of(ContentKind.KeptActivations, unit, microBatch)));
         }
 
         if (_slots.SwappedBytes(unit) > 0)
@@ -145,7 +145,7 @@ internal sealed class StepEmitter
             accesses.Add(new(_slots.HiddenGradient(microBatch), AccessMode.Write, Of(ContentKind.HiddenGradient, unit, microBatch)));
             if (_slots.KeptBytes(unit) > 0)
             {
-                accesses.Add(new(_slots.Kept(unit, microBatch), AccessMode.Read, activations));
+                accesses.Add(new(_slots.Kept(unit, microBatch), AccessMode.Read, Of(ContentKind.KeptActivations, unit, microBatch)));
             }
 
             if (_slots.SwappedBytes(unit) > 0)
@@ -261,12 +261,6 @@ internal sealed class StepEmitter
                 _slots.Tiles.Release(content);
             }
         }
-
-        if (_plan.Units[unit].Weights == Tier.Gpu)
-        {
-            _slots.Weights(unit).Release(Of(ContentKind.Weights, unit));
-            EnsureWeights(unit);
-        }
     }
 
     /// <summary>Whether what a backward of this unit needs could be loaded now.</summary>
@@ -274,7 +268,7 @@ internal sealed class StepEmitter
         (_work.Units[unit].Role != UnitRole.Layer || _plan.Units[unit].Input == Tier.Gpu || _slots.HasFreeHidden)
         && (_slots.SwappedBytes(unit) == 0 || _slots.Activations.HasFree);
 
-    private static long Of(ContentKind kind, int unit, int part = 0) => ((long)kind << 56) | ((long)unit << 32) | (uint)part;
+    private static long Of(ContentKind kind, int unit, int part = 0) => Content.Of(kind, unit, part);
 
     private static Operation Make(OperationKind kind, int unit, int microBatch = Operation.None, int tile = Operation.None) =>
         new() { Kind = kind, Unit = unit, MicroBatch = microBatch, Tile = tile };

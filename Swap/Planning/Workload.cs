@@ -21,6 +21,9 @@ public sealed record Workload
     /// <summary>The head multiplies by the embedding's matrix: its unit comes twice in a pass and has two gradient sums.</summary>
     public bool IsTied { get; init; }
 
+    /// <summary>GPU memory that compute takes beside its slots, at most, while it works on one micro-batch.</summary>
+    public long WorkspaceBytes { get; init; }
+
     /// <summary>Bytes of a parameter's optimizer states, its master weight included.</summary>
     public int StateBytes { get; init; } = 12;
 

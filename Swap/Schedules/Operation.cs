@@ -24,6 +24,9 @@ public readonly record struct Operation
     /// <summary>The tile of the unit's states, or <see cref="None"/>.</summary>
     public required int Tile { get; init; }
 
+    /// <summary>When it is to be done at all.</summary>
+    public Guard Guard { get; init; }
+
     /// <summary>Arithmetic of a compute operation: matrix products.</summary>
     public double Flops { get; init; }
 
@@ -39,11 +42,12 @@ public readonly record struct Operation
     /// <summary>The lane that does a kind of operation.</summary>
     public static Lane LaneOf(OperationKind kind) => kind switch
     {
-        OperationKind.Forward or OperationKind.HeadLoss or OperationKind.Backward or OperationKind.RoundGradients => Lane.Compute,
-        OperationKind.LoadWeights or OperationKind.LoadActivations => Lane.H2D,
-        OperationKind.SaveActivations or OperationKind.SaveGradients => Lane.D2H,
+        OperationKind.Forward or OperationKind.HeadLoss or OperationKind.ForwardLoss or OperationKind.Backward or OperationKind.RoundGradients
+            or OperationKind.NormOnGpu or OperationKind.UpdateOnGpu => Lane.Compute,
+        OperationKind.LoadWeights or OperationKind.LoadActivations or OperationKind.LoadSums => Lane.H2D,
+        OperationKind.SaveActivations or OperationKind.SaveGradients or OperationKind.SaveSums or OperationKind.SaveStates => Lane.D2H,
         OperationKind.ReadWeights or OperationKind.ReadStates or OperationKind.ReadGradients or OperationKind.ReadActivations => Lane.SsdRead,
-        OperationKind.WriteStates or OperationKind.WriteGradients or OperationKind.WriteActivations => Lane.SsdWrite,
+        OperationKind.WriteStates or OperationKind.WriteGradients or OperationKind.WriteActivations or OperationKind.Commit => Lane.SsdWrite,
         OperationKind.GradientNorm or OperationKind.DecideStep or OperationKind.UpdateStates => Lane.CpuUpdate,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of operation"),
     };

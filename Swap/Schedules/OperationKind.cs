@@ -9,11 +9,20 @@ public enum OperationKind : byte
     /// <summary>Compute: the head over one micro-batch: loss and its whole backward, chunk by chunk.</summary>
     HeadLoss,
 
+    /// <summary>Compute: the head over one micro-batch: the loss alone.</summary>
+    ForwardLoss,
+
     /// <summary>Compute: one unit's backward over one micro-batch, what was not kept computed again first; adds to the gradient sums.</summary>
     Backward,
 
     /// <summary>Compute: rounds a unit's gradient sums once, after its last micro-batch.</summary>
     RoundGradients,
+
+    /// <summary>Compute: a unit's share of the global gradient norm, from gradients that stay on the GPU.</summary>
+    NormOnGpu,
+
+    /// <summary>Compute: the optimizer over one tile whose states are on the GPU.</summary>
+    UpdateOnGpu,
 
     /// <summary>H2D: a unit's 16-bit weights.</summary>
     LoadWeights,
@@ -21,11 +30,20 @@ public enum OperationKind : byte
     /// <summary>H2D: what a layer's backward needs of its forward.</summary>
     LoadActivations,
 
+    /// <summary>H2D: a unit's gradient sums, between two micro-batches.</summary>
+    LoadSums,
+
     /// <summary>D2H: the same, out of the way.</summary>
     SaveActivations,
 
     /// <summary>D2H: a unit's rounded gradients.</summary>
     SaveGradients,
+
+    /// <summary>D2H: a unit's gradient sums, between two micro-batches.</summary>
+    SaveSums,
+
+    /// <summary>D2H: a tile of states that lives on the GPU, on its way to the drives.</summary>
+    SaveStates,
 
     /// <summary>SsdRead: a unit's 16-bit weights, where CPU memory does not hold them.</summary>
     ReadWeights,
@@ -47,6 +65,9 @@ public enum OperationKind : byte
 
     /// <summary>SsdWrite: activations that have no room in CPU memory.</summary>
     WriteActivations,
+
+    /// <summary>SsdWrite: makes what was written since the last one durable.</summary>
+    Commit,
 
     /// <summary>CpuUpdate: a unit's share of the global gradient norm.</summary>
     GradientNorm,
