@@ -1,0 +1,83 @@
+using Offload.Engine.Compute;
+using Offload.Engine.Training;
+
+namespace Offload.Engine.Swapping;
+
+/// <summary>
+/// What the lanes know of one period: a step's micro-batches, and what came of them. The order of the operations decides who may read and write
+/// it when; it is used again for a later period.
+/// </summary>
+/// <param name="numUnits">Units of the model.</param>
+internal sealed class StepInFlight(int numUnits)
+{
+    private IReadOnlyList<MicroBatch> _batches = [];
+
+    /// <summary>What is asked; null in an evaluation and in a drain.</summary>
+    public StepWork? Work { get; private set; }
+
+    /// <summary>Whether gradients of the step before wait to be applied in this period (deferred updates).</summary>
+    public bool HasPending { get; private set; }
+
+    /// <summary>The step whose updates are made in this period.</summary>
+    public long UpdatedStep { get; private set; }
+
+    /// <summary>Tokens that count in the loss.</summary>
+    public long NumCounted { get; private set; }
+
+    /// <summary>What the loss's gradient is multiplied by: 1 / <see cref="NumCounted"/>.</summary>
+    public float GradScale => (float)(1.0 / NumCounted);
+
+    /// <summary>Sum of the losses so far.</summary>
+    public double Loss { get; set; }
+
+    /// <summary>Of an evaluation: each micro-batch's loss.</summary>
+    public double[] Losses { get; private set; } = [];
+
+    /// <summary>By unit: sum of squares of its rounded gradients.</summary>
+    public double[] SumsOfSquares { get; } = new double[numUnits];
+
+    /// <summary>Once the step is decided.</summary>
+    public StepGradients Gradients { get; set; }
+
+    /// <summary>Begins a period.</summary>
+    /// <param name="work">The step.</param>
+    /// <param name="hasPending">See <see cref="HasPending"/>.</param>
+    /// <param name="updatedStep">See <see cref="UpdatedStep"/>.</param>
+    public void Begin(StepWork work, bool hasPending, long updatedStep)
+    {
+        Begin(work.Batches);
+        Work = work;
+        HasPending = hasPending;
+        UpdatedStep = updatedStep;
+    }
+
+    /// <summary>Begins a period that only applies what waits.</summary>
+    /// <param name="updatedStep">The step whose gradients wait.</param>
+    /// <param name="work">That step.</param>
+    public void BeginDrain(long updatedStep, StepWork work)
+    {
+        Begin([]);
+        Work = work;
+        HasPending = true;
+        UpdatedStep = updatedStep;
+    }
+
+    /// <summary>Begins an evaluation.</summary>
+    public void Begin(IReadOnlyList<MicroBatch> batches)
+    {
+        _batches = batches;
+        Work = null;
+        HasPending = false;
+        Loss = 0;
+        if (Losses.Length < batches.Count)
+        {
+            Losses = new double[batches.Count];
+        }
+
+        NumCounted = batches.Sum(batch => (long)batch.NumCounted);
+    }
+
+    /// <summary>A micro-batch; null if there is none of this number, or nothing in it counts: it is left out of everything.</summary>
+    public MicroBatch? Batch(int microBatch) =>
+        microBatch < _batches.Count && _batches[microBatch].NumCounted > 0 ? _batches[microBatch] : null;
+}
