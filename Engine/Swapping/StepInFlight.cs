@@ -15,11 +15,8 @@ internal sealed class StepInFlight(int numUnits)
     /// <summary>What is asked; null in an evaluation and in a drain.</summary>
     public StepWork? Work { get; private set; }
 
-    /// <summary>Whether gradients of the step before wait to be applied in this period (deferred updates).</summary>
-    public bool HasPending { get; private set; }
-
-    /// <summary>The step whose updates are made in this period.</summary>
-    public long UpdatedStep { get; private set; }
+    /// <summary>The step whose updates are made in this period: itself, or if updates are deferred the one before; null: none.</summary>
+    public StepWork? Updated { get; private set; }
 
     /// <summary>Tokens that count in the loss.</summary>
     public long NumCounted { get; private set; }
@@ -41,25 +38,21 @@ internal sealed class StepInFlight(int numUnits)
 
     /// <summary>Begins a period.</summary>
     /// <param name="work">The step.</param>
-    /// <param name="hasPending">See <see cref="HasPending"/>.</param>
-    /// <param name="updatedStep">See <see cref="UpdatedStep"/>.</param>
-    public void Begin(StepWork work, bool hasPending, long updatedStep)
+    /// <param name="isDeferred">Updates are made in the period after.</param>
+    /// <param name="pending">The step whose gradients wait; null: none do.</param>
+    public void Begin(StepWork work, bool isDeferred, StepWork? pending)
     {
         Begin(work.Batches);
         Work = work;
-        HasPending = hasPending;
-        UpdatedStep = updatedStep;
+        Updated = isDeferred ? pending : work;
     }
 
     /// <summary>Begins a period that only applies what waits.</summary>
-    /// <param name="updatedStep">The step whose gradients wait.</param>
-    /// <param name="work">That step.</param>
-    public void BeginDrain(long updatedStep, StepWork work)
+    /// <param name="pending">The step whose gradients wait.</param>
+    public void BeginDrain(StepWork pending)
     {
         Begin([]);
-        Work = work;
-        HasPending = true;
-        UpdatedStep = updatedStep;
+        Updated = pending;
     }
 
     /// <summary>Begins an evaluation.</summary>
@@ -67,7 +60,7 @@ internal sealed class StepInFlight(int numUnits)
     {
         _batches = batches;
         Work = null;
-        HasPending = false;
+        Updated = null;
         Loss = 0;
         if (Losses.Length < batches.Count)
         {

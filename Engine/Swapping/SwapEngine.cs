@@ -21,7 +21,7 @@ internal sealed unsafe class SwapEngine : IDisposable
     /// <param name="plan">Where everything lives.</param>
     /// <param name="store">The states' store; borrowed.</param>
     /// <param name="options">How it runs.</param>
-    public SwapEngine(ModelLayout layout, RunNumerics numerics, SwapPlan plan, StateStore store, SwapOptions options)
+    public SwapEngine(ModelLayout layout, RunNumerics numerics, SwapPlan plan, StateStore store, SwapModelOptions options)
     {
         Layout = layout;
         Type = numerics.Type;
@@ -69,9 +69,6 @@ internal sealed unsafe class SwapEngine : IDisposable
     /// <summary>Rounded gradients in a slot.</summary>
     public GradientPointer GradientAt(byte* address) =>
         Type == ComputeType.Float32 ? GradientPointer.Float32((float*)address) : GradientPointer.BFloat16((ushort*)address);
-
-    /// <summary>Whether the states after the step that a period updates are to be committed, of a plan that commits inside its steps.</summary>
-    public bool IsCommitDue(StepInFlight step) => Plan.IsDurable && step.Work!.Decider.CommitIsDue(step.UpdatedStep);
 
     /// <summary>Makes a tile's compute weights agree with its masters.</summary>
     /// <param name="type">Element type of compute.</param>

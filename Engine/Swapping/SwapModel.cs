@@ -32,6 +32,7 @@ internal sealed class SwapModel : ITrainingModel
     private long _numBegun;
     private long _numEnded;
     private StepWork? _pending;
+    private StepWork? _uncommitted;
 
     /// <param name="layout">The model.</param>
     /// <param name="numerics">What fixes the bits.</param>
@@ -40,7 +41,7 @@ internal sealed class SwapModel : ITrainingModel
     /// <param name="store">The states' store; borrowed, and disposed after this.</param>
     /// <param name="options">How it runs.</param>
     /// <exception cref="MemoryLimitException">A budget, or the system, has no such room.</exception>
-    public SwapModel(ModelLayout layout, RunNumerics numerics, Workload work, SwapPlan plan, StateStore store, SwapOptions options)
+    public SwapModel(ModelLayout layout, RunNumerics numerics, Workload work, SwapPlan plan, StateStore store, SwapModelOptions options)
     {
         Layout = layout;
         IsDurable = plan.IsDurable;
@@ -90,6 +91,9 @@ internal sealed class SwapModel : ITrainingModel
     /// <inheritdoc/>
     public int MaxBegun => 2;
 
+    /// <inheritdoc/>
+    public bool IsWhole { get; private set; } = true;
+
     /// <summary>The schedule of a training step.</summary>
     public StepSchedule Schedule { get; }
 
@@ -112,42 +116,54 @@ internal sealed class SwapModel : ITrainingModel
             throw new InvalidOperationException($"{MaxBegun} steps are begun and not ended");
         }
 
-        if (period >= StepRing.Length)
+        Guarded(() =>
         {
-            _train!.Wait(period - StepRing.Length);
-        }
+            if (period >= StepRing.Length)
+            {
+                // Its place is about to be taken.
+                _train!.Wait(period - StepRing.Length);
+            }
 
-        bool isDeferred = _engine!.Plan.Update == UpdateMode.Deferred;
-        _steps[period].Begin(work, _pending is not null, isDeferred ? _pending?.Step ?? -1 : work.Step);
-        _pending = isDeferred ? work : null;
-        _numBegun++;
-        _train!.Release();
+            _steps[period].Begin(work, isDeferred: _engine!.Plan.Update == UpdateMode.Deferred, _pending);
+            _pending = _engine.Plan.Update == UpdateMode.Deferred ? work : null;
+            _uncommitted = work;
+            _numBegun++;
+            _train!.Release();
+        });
     }
 
     /// <inheritdoc/>
-    public StepGradients End()
+    public void End()
     {
         if (_numEnded == _numBegun)
         {
             throw new InvalidOperationException("no step is begun");
         }
 
-        _train!.WaitFor(_decision, _numEnded);
-        return _steps[_numEnded++].Gradients;
+        Guarded(() => _train!.WaitFor(_decision, _numEnded));
+        _numEnded++;
     }
 
     /// <inheritdoc/>
-    public void Complete()
+    public void Complete() => Guarded(() =>
     {
         _train!.Drain();
         if (_pending is { } pending)
         {
             _pending = null;
-            _drains[_drain!.Released].BeginDrain(pending.Step, pending);
+            _drains[_drain!.Released].BeginDrain(pending);
             _drain.Release();
             _drain.Drain();
         }
-    }
+
+        if (IsDurable && _uncommitted is { } last)
+        {
+            // What stays in memory may be newer than the store between two commits.
+            _uncommitted = null;
+            States.WriteDirty();
+            last.Decider.Commit(last.Step);
+        }
+    });
 
     /// <inheritdoc/>
     public double Evaluate(IEnumerable<MicroBatch> batches)
@@ -202,6 +218,20 @@ internal sealed class SwapModel : ITrainingModel
         States?.Dispose();
         _engine?.Dispose();
         _memory?.Dispose();
+    }
+
+    /// <summary>Whatever fails inside a step leaves the states between two steps.</summary>
+    private void Guarded(Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch
+        {
+            IsWhole = false;
+            throw;
+        }
     }
 
     private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, ExecutorOptions options) =>

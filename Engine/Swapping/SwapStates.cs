@@ -24,6 +24,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     private readonly nint[][] _tiles; // Of units whose states stay in memory: where each is. Others: empty.
     private readonly nint[] _weights; // In CPU memory or for good on the GPU; 0: they come from the store.
     private readonly StoreMasters _masters;
+    private readonly TileTransfer _writer;
     private TileRing? _importRing;
     private StoreImport? _import;
 
@@ -38,6 +39,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         Layout = engine.Layout;
         _tiles = [.. Layout.Units.Select(unit => StaysInMemory(unit) ? new nint[_store.Geometry.TileCount(unit.Index)] : [])];
         _weights = new nint[Layout.Units.Count];
+        _writer = new TileTransfer(_store);
         _masters = new StoreMasters(Layout, _store, cpuLimit);
         FindSlots(slots);
     }
@@ -138,12 +140,19 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             return;
         }
 
-        var transfer = new TileTransfer(_store);
         foreach (TileId tile in _store.Geometry.Tiles())
         {
-            transfer.PrepareWrite(tile, Address(tile), IoPriority.Normal);
-            _store.Start(transfer);
-            transfer.Wait();
+            Write(tile);
+        }
+    }
+
+    /// <summary>Writes what stays in memory and is newer than the store has it.</summary>
+    /// <exception cref="Offload.Storage.StorageException">The device failed.</exception>
+    public void WriteDirty()
+    {
+        foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)))
+        {
+            Write(tile);
         }
     }
 
@@ -181,6 +190,13 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         var tile = new TileId(unit, (int)(parameter / _store.Description.TileParameters));
         TileShape shape = _store.Geometry.Tile(tile);
         return (AdamWParts.In(Address(tile), shape), shape);
+    }
+
+    private void Write(TileId tile)
+    {
+        _writer.PrepareWrite(tile, Address(tile), IoPriority.Normal);
+        _store.Start(_writer);
+        _writer.Wait();
     }
 
     private void Take(TileId tile, TileShape shape, byte* source)

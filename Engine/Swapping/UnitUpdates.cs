@@ -62,7 +62,7 @@ internal sealed unsafe class UnitUpdates
     /// <summary>Whether an operation of an update has anything to do in its period.</summary>
     public bool IsDue(in Operation operation, StepInFlight step) =>
         operation.Guard == Guard.IfRedone ? _decided is not { Decayed.GradientScale: 1f }
-        : _mode != UpdateMode.Deferred || step.HasPending;
+        : step.Updated is not null;
 
     /// <summary>Whether a tile is to be written now, and where it is.</summary>
     /// <param name="operation">The write.</param>
@@ -74,7 +74,7 @@ internal sealed unsafe class UnitUpdates
         TileState tile = _tiles[operation.Unit][operation.Tile];
         bool staysInMemory = _engine.Plan.Units[operation.Unit].States == Tier.Cpu;
         address = slot + (staysInMemory ? tile.Half * Shape(operation).SizeBytes : 0);
-        if (!tile.IsDirty || (staysInMemory && !_engine.IsCommitDue(step)))
+        if (!tile.IsDirty || (staysInMemory && !IsWrittenNow(step)))
         {
             return false;
         }
@@ -86,10 +86,19 @@ internal sealed unsafe class UnitUpdates
     /// <summary>Makes a step durable, if that is its turn.</summary>
     public void Commit(StepInFlight step)
     {
-        if ((_mode != UpdateMode.Deferred || step.HasPending) && _engine.IsCommitDue(step))
+        if (step.Updated is { } updated && updated.Decider.CommitIsDue(updated.Step))
         {
-            step.Work!.Decider.Commit(step.UpdatedStep);
+            updated.Decider.Commit(updated.Step);
         }
+    }
+
+    /// <summary>Whether a tile that stays in memory is newer than the store has it; it then counts as written.</summary>
+    public bool TakeDirty(TileId tile)
+    {
+        TileState state = _tiles[tile.Unit][tile.Tile];
+        bool isDirty = state.IsDirty;
+        state.IsDirty = false;
+        return isDirty;
     }
 
     /// <summary>Which half of a tile's slot holds its states: always the first, but for speculative updates in memory.</summary>
@@ -106,6 +115,10 @@ internal sealed unsafe class UnitUpdates
 
     private static TileState[] NewTiles(UnitLayout unit, StoreGeometry geometry) =>
         unit.Count == 0 ? [] : [.. Enumerable.Range(0, geometry.TileCount(unit.Index)).Select(_ => new TileState())];
+
+    /// <summary>Whether states that stay in memory go to the store in this step: before a commit, or if nobody can know yet whether it comes.</summary>
+    private bool IsWrittenNow(StepInFlight step) =>
+        _mode is UpdateMode.Immediate or UpdateMode.Speculative || step.Updated!.Decider.CommitIsDue(step.Updated.Step);
 
     private TileShape Shape(in Operation operation) => _engine.Store.Geometry.Tile(new TileId(operation.Unit, operation.Tile));
 
@@ -161,7 +174,7 @@ internal sealed unsafe class UnitUpdates
         }
 
         bool isAnticipated = _mode == UpdateMode.Immediate || (_mode == UpdateMode.Speculative && operation.Guard == Guard.None);
-        UpdateStep? constants = isAnticipated ? step.Work!.Decider.Anticipate(step.UpdatedStep) : _decided;
+        UpdateStep? constants = isAnticipated ? step.Updated!.Decider.Unclipped(step.Updated.Step) : _decided;
         AdamWStates states = AdamWParts.In(destination, shape);
         if (constants is { } found)
         {

@@ -3,7 +3,7 @@ using Offload.Storage.Devices;
 namespace Offload.Engine.Swapping;
 
 /// <summary>How a swapped model runs; none of it changes a bit.</summary>
-internal sealed record SwapOptions
+internal sealed record SwapModelOptions
 {
     /// <summary>Ceiling on CPU memory for all that the model allocates.</summary>
     public long CpuBytes { get; init; } = long.MaxValue;
