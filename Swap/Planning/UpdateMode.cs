@@ -11,4 +11,7 @@ public enum UpdateMode : byte
 
     /// <summary>All after the last backward, in a stage of its own.</summary>
     Separate,
+
+    /// <summary>Each under the backward of those before it, as if nothing had to be clipped; redone from the generation before where that was wrong.</summary>
+    Speculative,
 }
