@@ -11,4 +11,7 @@ public enum UpdateMode : byte
 
     /// <summary>All after the last backward, in a stage of its own.</summary>
     Separate,
+
+    /// <summary>Under the backward as if nothing were clipped, into a second generation; again from the first one if that was wrong.</summary>
+    Speculative,
 }
