@@ -6,6 +6,9 @@ public sealed record SwapPlan
     /// <summary>One a unit.</summary>
     public required IReadOnlyList<UnitPlan> Units { get; init; }
 
+    /// <summary>Order of the work.</summary>
+    public StepOrder Order { get; init; }
+
     /// <summary>When units are updated.</summary>
     public required UpdateMode Update { get; init; }
 

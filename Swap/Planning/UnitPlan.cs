@@ -11,6 +11,9 @@ public sealed record UnitPlan
     /// <summary>Its optimizer states: CPU memory or the drives.</summary>
     public required Tier States { get; init; }
 
+    /// <summary>Its gradients, from backward to update.</summary>
+    public Tier Gradients { get; init; } = Tier.Cpu;
+
     /// <summary>Its input, from forward to backward.</summary>
     public required Tier Input { get; init; }
 

@@ -27,6 +27,9 @@ public sealed record Workload
     /// <summary>Bytes of a parameter's optimizer states, its master weight included.</summary>
     public int StateBytes { get; init; } = 12;
 
+    /// <summary>Bytes of a parameter that an update writes to the drives; null: <see cref="StateBytes"/>. The published systems write 16-bit weights apart: 14.</summary>
+    public int? StateWriteBytes { get; init; }
+
     /// <summary>Parameters of a tile of states.</summary>
     public long TileParameters { get; init; } = 1 << 21;
 }
