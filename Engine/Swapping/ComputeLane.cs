@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Offload.Engine.Compute;
 using Offload.Engine.Optimizers;
 using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
@@ -64,8 +63,8 @@ internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
 
         IReadOnlyList<ActivationPolicy> policies = step.Work is null ? Nothing : engine.Plan.Units[unit].Activations;
         _compute.Forward(
-            unit, weights, slots.Find(index, ContentKind.Input, unit), output,
-            slots.Find(index, ContentKind.KeptActivations), slots.Find(index, ContentKind.Activations), policies, batch.Shape);
+            weights, slots.Find(index, ContentKind.Input, unit), output,
+            slots.Find(index, ContentKind.KeptActivations), slots.Find(index, ContentKind.Activations), policies, batch);
     }
 
     private void HeadLoss(int index, in Operation operation, StepInFlight step)
@@ -112,8 +111,8 @@ internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
         else
         {
             _compute.Backward(
-                unit, slots.Find(index, ContentKind.Weights, unit), slots.Find(index, ContentKind.Input, unit), slots.Find(index, ContentKind.KeptActivations),
-                slots.Find(index, ContentKind.Activations), engine.Plan.Units[unit].Activations, hiddenGradient, sums, isFirst, batch.Shape);
+                slots.Find(index, ContentKind.Weights, unit), slots.Find(index, ContentKind.Input, unit), slots.Find(index, ContentKind.KeptActivations),
+                slots.Find(index, ContentKind.Activations), engine.Plan.Units[unit].Activations, hiddenGradient, sums, isFirst, batch);
         }
     }
 

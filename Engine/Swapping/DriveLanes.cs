@@ -5,7 +5,6 @@ using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.Numerics;
 using Offload.Storage.States;
-using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping;
@@ -59,7 +58,7 @@ internal sealed unsafe class DriveLanes
                 WriteStates(index, operation, step, cancellation);
                 break;
             case OperationKind.Commit:
-                _engine.Updates.Commit(step);
+                UnitUpdates.Commit(step);
                 break;
             default:
                 throw new InvalidOperationException($"{operation.Kind} is not for the drives' lanes");

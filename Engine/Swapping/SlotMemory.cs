@@ -30,7 +30,7 @@ internal sealed unsafe class SlotMemory : IDisposable
         var streamed = new HashSet<string>(StringComparer.Ordinal);
         foreach (StepSchedule schedule in schedules)
         {
-            foreach (Slot slot in schedule.Slots)
+            foreach (Swap.Schedules.Slot slot in schedule.Slots)
             {
                 (Tier tier, long sizeBytes) = sizes.GetValueOrDefault(slot.Name, (slot.Tier, 0));
                 sizes[slot.Name] = tier == slot.Tier

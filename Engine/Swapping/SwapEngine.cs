@@ -1,4 +1,3 @@
-using Offload.Engine.Compute;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;

@@ -31,6 +31,8 @@ internal sealed class SwapModel : ITrainingModel
     private readonly int _numMicroBatches;
     private long _numBegun;
     private long _numEnded;
+    private long _numDrains;
+    private long _numEvaluations;
     private StepWork? _pending;
     private StepWork? _uncommitted;
 
@@ -151,8 +153,8 @@ internal sealed class SwapModel : ITrainingModel
         if (_pending is { } pending)
         {
             _pending = null;
-            _drains[_drain!.Released].BeginDrain(pending);
-            _drain.Release();
+            _drains[_numDrains++].BeginDrain(pending);
+            _drain!.Release();
             _drain.Drain();
         }
 
@@ -171,20 +173,20 @@ internal sealed class SwapModel : ITrainingModel
         Complete();
         double loss = 0;
         long numCounted = 0;
-        long ended = _forward!.Released;
+        long ended = _numEvaluations;
         foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
         {
-            _evaluations[_forward.Released].Begin(group);
-            _forward.Release();
+            _evaluations[_numEvaluations++].Begin(group);
+            _forward!.Release();
 
             // One group computes while the next one's data is read.
-            if (_forward.Released - ended > 1)
+            if (_numEvaluations - ended > 1)
             {
                 Collect(ended++);
             }
         }
 
-        while (ended < _forward.Released)
+        while (ended < _numEvaluations)
         {
             Collect(ended++);
         }
@@ -193,7 +195,7 @@ internal sealed class SwapModel : ITrainingModel
 
         void Collect(long period)
         {
-            _forward.Wait(period);
+            _forward!.Wait(period);
             StepInFlight step = _evaluations[period];
             for (int microBatch = 0; microBatch < _numMicroBatches; microBatch++)
             {
@@ -207,7 +209,7 @@ internal sealed class SwapModel : ITrainingModel
     }
 
     /// <summary>What the lanes did in the last steps.</summary>
-    public StepTrace TakeTrace() => _train!.TakeTrace();
+    public StepTrace TakeTrace() => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)]);
 
     /// <summary>Ends what is at work, whatever becomes of it, and frees everything.</summary>
     public void Dispose()

@@ -5,7 +5,6 @@ using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.Numerics;
 using Offload.Storage.States;
-using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping;

@@ -2,7 +2,6 @@ using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
 using Offload.Engine.Training;
-using Offload.Storage.Numerics;
 using Offload.Storage.States;
 using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
@@ -84,7 +83,7 @@ internal sealed unsafe class UnitUpdates
     }
 
     /// <summary>Makes a step durable, if that is its turn.</summary>
-    public void Commit(StepInFlight step)
+    public static void Commit(StepInFlight step)
     {
         if (step.Updated is { } updated && updated.Decider.CommitIsDue(updated.Step))
         {
