@@ -58,7 +58,7 @@ internal sealed unsafe class DriveLanes
                 WriteStates(index, operation, step, cancellation);
                 break;
             case OperationKind.Commit:
-                UnitUpdates.Commit(step);
+                UnitUpdates.Commit(operation, step);
                 break;
             default:
                 throw new InvalidOperationException($"{operation.Kind} is not for the drives' lanes");

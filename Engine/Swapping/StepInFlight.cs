@@ -1,5 +1,6 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Training;
+using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping;
 
@@ -15,8 +16,8 @@ internal sealed class StepInFlight(int numUnits)
     /// <summary>What is asked; null in an evaluation and in a drain.</summary>
     public StepWork? Work { get; private set; }
 
-    /// <summary>The step whose updates are made in this period: itself, or if updates are deferred the one before; null: none.</summary>
-    public StepWork? Updated { get; private set; }
+    /// <summary>The step before, if some of its updates are left to this period; null: nothing is left.</summary>
+    public StepWork? Before { get; private set; }
 
     /// <summary>Tokens that count in the loss.</summary>
     public long NumCounted { get; private set; }
@@ -38,29 +39,31 @@ internal sealed class StepInFlight(int numUnits)
 
     /// <summary>Begins a period.</summary>
     /// <param name="work">The step.</param>
-    /// <param name="isDeferred">Updates are made in the period after.</param>
-    /// <param name="pending">The step whose gradients wait; null: none do.</param>
-    public void Begin(StepWork work, bool isDeferred, StepWork? pending)
+    /// <param name="before">The step that has left updates to this period; null: none has.</param>
+    public void Begin(StepWork work, StepWork? before)
     {
         Begin(work.Batches);
         Work = work;
-        Updated = isDeferred ? pending : work;
+        Before = before;
     }
 
     /// <summary>Begins a period that only applies what waits.</summary>
-    /// <param name="pending">The step whose gradients wait.</param>
-    public void BeginDrain(StepWork pending)
+    /// <param name="before">The step that has left updates.</param>
+    public void BeginDrain(StepWork before)
     {
         Begin([]);
-        Updated = pending;
+        Before = before;
     }
+
+    /// <summary>The step that an operation belongs to; null: it has nothing to do.</summary>
+    public StepWork? StepOf(in Operation operation) => operation.IsDelayed ? Before : Work;
 
     /// <summary>Begins an evaluation.</summary>
     public void Begin(IReadOnlyList<MicroBatch> batches)
     {
         _batches = batches;
         Work = null;
-        Updated = null;
+        Before = null;
         Loss = 0;
         if (Losses.Length < batches.Count)
         {

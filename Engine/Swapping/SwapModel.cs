@@ -55,11 +55,11 @@ internal sealed class SwapModel : ITrainingModel
         _gpuLimit = new MemoryLimit(options.GpuBytes - work.WorkspaceBytes, "GPU memory", "Raise --gpu-memory.");
         Schedule = SwapSchedules.Train(work, plan);
         StepSchedule forward = SwapSchedules.Forward(work, plan);
-        StepSchedule? drain = plan.Update == UpdateMode.Deferred ? SwapSchedules.Drain(work, plan) : null;
+        StepSchedule drain = SwapSchedules.Drain(work, plan);
         _decision = Schedule.Operations.ToList().FindIndex(operation => operation.Kind == OperationKind.DecideStep);
         try
         {
-            _memory = new SlotMemory(drain is null ? [Schedule, forward] : [Schedule, forward, drain], _cpuLimit, _gpuLimit, plan.IsDurable ? store.Device : null);
+            _memory = new SlotMemory([Schedule, forward, drain], _cpuLimit, _gpuLimit, plan.IsDurable ? store.Device : null);
             _engine = new SwapEngine(layout, numerics, plan, store, options);
             if (_memory.ScratchBytes > 0)
             {
@@ -75,7 +75,7 @@ internal sealed class SwapModel : ITrainingModel
             };
             _train = Execute(Schedule, _steps, executorOptions);
             _forward = Execute(forward, _evaluations, executorOptions with { MaxTracePeriods = 0 });
-            _drain = drain is null ? null : Execute(drain, _drains, executorOptions with { MaxTracePeriods = 0 });
+            _drain = drain.Operations.Count == 0 ? null : Execute(drain, _drains, executorOptions with { MaxTracePeriods = 0 });
         }
         catch
         {
@@ -126,8 +126,8 @@ internal sealed class SwapModel : ITrainingModel
                 _train!.Wait(period - StepRing.Length);
             }
 
-            _steps[period].Begin(work, isDeferred: _engine!.Plan.Update == UpdateMode.Deferred, _pending);
-            _pending = _engine.Plan.Update == UpdateMode.Deferred ? work : null;
+            _steps[period].Begin(work, _pending);
+            _pending = _drain is null ? null : work;
             _uncommitted = work;
             _numBegun++;
             _train!.Release();

@@ -60,8 +60,7 @@ internal sealed unsafe class UnitUpdates
 
     /// <summary>Whether an operation of an update has anything to do in its period.</summary>
     public bool IsDue(in Operation operation, StepInFlight step) =>
-        operation.Guard == Guard.IfRedone ? _decided is not { Decayed.GradientScale: 1f }
-        : step.Updated is not null;
+        operation.Guard == Guard.IfRedone ? _decided is not { Decayed.GradientScale: 1f } : step.StepOf(operation) is not null;
 
     /// <summary>Whether a tile is to be written now, and where it is.</summary>
     /// <param name="operation">The write.</param>
@@ -73,7 +72,7 @@ internal sealed unsafe class UnitUpdates
         TileState tile = _tiles[operation.Unit][operation.Tile];
         bool staysInMemory = _engine.Plan.Units[operation.Unit].States == Tier.Cpu;
         address = slot + (staysInMemory ? tile.Half * Shape(operation).SizeBytes : 0);
-        if (!tile.IsDirty || (staysInMemory && !IsWrittenNow(step)))
+        if (!tile.IsDirty || (staysInMemory && !IsWrittenNow(operation, step)))
         {
             return false;
         }
@@ -83,11 +82,11 @@ internal sealed unsafe class UnitUpdates
     }
 
     /// <summary>Makes a step durable, if that is its turn.</summary>
-    public static void Commit(StepInFlight step)
+    public static void Commit(in Operation operation, StepInFlight step)
     {
-        if (step.Updated is { } updated && updated.Decider.CommitIsDue(updated.Step))
+        if (step.StepOf(operation) is { } work && work.Decider.CommitIsDue(work.Step))
         {
-            updated.Decider.Commit(updated.Step);
+            work.Decider.Commit(work.Step);
         }
     }
 
@@ -116,8 +115,12 @@ internal sealed unsafe class UnitUpdates
         unit.Count == 0 ? [] : [.. Enumerable.Range(0, geometry.TileCount(unit.Index)).Select(_ => new TileState())];
 
     /// <summary>Whether states that stay in memory go to the store in this step: before a commit, or if nobody can know yet whether it comes.</summary>
-    private bool IsWrittenNow(StepInFlight step) =>
-        _mode is UpdateMode.Immediate or UpdateMode.Speculative || step.Updated!.Decider.CommitIsDue(step.Updated.Step);
+    private bool IsWrittenNow(in Operation operation, StepInFlight step) =>
+        IsAnticipated(operation) || step.StepOf(operation) is not { } work || work.Decider.CommitIsDue(work.Step);
+
+    /// <summary>Whether an operation comes before its step is decided.</summary>
+    private bool IsAnticipated(in Operation operation) =>
+        _mode is UpdateMode.Immediate or UpdateMode.Speculative && !operation.IsDelayed && operation.Guard == Guard.None;
 
     private TileShape Shape(in Operation operation) => _engine.Store.Geometry.Tile(new TileId(operation.Unit, operation.Tile));
 
@@ -172,8 +175,7 @@ internal sealed unsafe class UnitUpdates
             source = slot + ((1 - tile.Half) * shape.SizeBytes);
         }
 
-        bool isAnticipated = _mode == UpdateMode.Immediate || (_mode == UpdateMode.Speculative && operation.Guard == Guard.None);
-        UpdateStep? constants = isAnticipated ? step.Updated!.Decider.Unclipped(step.Updated.Step) : _decided;
+        UpdateStep? constants = IsAnticipated(operation) ? step.Work!.Decider.Unclipped(step.Work.Step) : _decided;
         AdamWStates states = AdamWParts.In(destination, shape);
         if (constants is { } found)
         {

@@ -12,6 +12,6 @@ public enum UpdateMode : byte
     /// <summary>All after the last backward, in a stage of its own.</summary>
     Separate,
 
-    /// <summary>Each under the backward of those before it, as if nothing had to be clipped; redone from the generation before where that was wrong.</summary>
+    /// <summary>Each right after its backward as if nothing were clipped, from one generation of states to the other; if the norm says otherwise, again from the old one.</summary>
     Speculative,
 }
