@@ -5,8 +5,9 @@ using Offload.Swap.Schedules;
 namespace Offload.Engine.Swapping;
 
 /// <summary>
-/// The memory of all slots of a plan's schedules, allocated once. A slot of the same name is the same memory in each of them. Slots on drives get
-/// room in a scratch file instead, but for the optimizer states, which have a store of their own.
+/// The memory of all slots of a plan's schedules, allocated once. What is persistent has the same place in each of them, under its name; all other
+/// slots of a schedule lie over those of the others. Slots on drives get room in a scratch file, but for the optimizer states, which have a
+/// store of their own.
 /// </summary>
 internal sealed unsafe class SlotMemory : IDisposable
 {
@@ -16,8 +17,11 @@ internal sealed unsafe class SlotMemory : IDisposable
     /// </summary>
     private const long MaxRegisteredBytes = 4L << 30;
 
-    private readonly Dictionary<string, Place> _places = new(StringComparer.Ordinal);
-    private readonly List<MemoryRegion> _regions = [];
+    private static readonly int NumAreas = Enum.GetValues<SlotArea>().Length;
+
+    private readonly Dictionary<string, (SlotArea Area, long OffsetBytes)> _persistent = new(StringComparer.Ordinal);
+    private readonly Dictionary<StepSchedule, (SlotArea Area, long OffsetBytes)[]> _places = [];
+    private readonly MemoryRegion?[] _regions = new MemoryRegion?[NumAreas];
 
     /// <param name="schedules">All schedules of a plan.</param>
     /// <param name="cpuLimit">What slots in CPU memory are reserved from.</param>
@@ -26,38 +30,17 @@ internal sealed unsafe class SlotMemory : IDisposable
     /// <exception cref="MemoryLimitException">A limit, or the system, has no such room.</exception>
     public SlotMemory(IReadOnlyList<StepSchedule> schedules, MemoryLimit cpuLimit, MemoryLimit gpuLimit, IBlockDevice? device)
     {
-        var sizes = new Dictionary<string, (Tier Tier, long SizeBytes)>(StringComparer.Ordinal);
-        var streamed = new HashSet<string>(StringComparer.Ordinal);
-        foreach (StepSchedule schedule in schedules)
-        {
-            foreach (Swap.Schedules.Slot slot in schedule.Slots)
-            {
-                (Tier tier, long sizeBytes) = sizes.GetValueOrDefault(slot.Name, (slot.Tier, 0));
-                sizes[slot.Name] = tier == slot.Tier
-                    ? (tier, Math.Max(sizeBytes, Pad(slot.SizeBytes)))
-                    : throw new ArgumentException($"slot '{slot.Name}' is on {tier} in one schedule and on {slot.Tier} in another", nameof(schedules));
-            }
-
-            for (int operation = 0; operation < schedule.Operations.Count; operation++)
-            {
-                if (schedule.Operations[operation].Lane is Lane.SsdRead or Lane.SsdWrite)
-                {
-                    foreach (SlotAccess access in schedule.AccessesOf(operation))
-                    {
-                        streamed.Add(schedule.Slots[access.Slot].Name);
-                    }
-                }
-            }
-        }
-
+        long[] sizes = Place(schedules);
+        ScratchBytes = sizes[(int)SlotArea.Scratch];
         try
         {
-            Allocate("GPU slots", gpuLimit, sizes.Where(slot => slot.Value.Tier == Tier.Gpu));
-            Allocate("slots in CPU memory", cpuLimit, sizes.Where(slot => slot.Value.Tier == Tier.Cpu && !streamed.Contains(slot.Key)));
-            MemoryRegion toDrives = Allocate("slots to and from drives", cpuLimit, sizes.Where(slot => slot.Value.Tier == Tier.Cpu && streamed.Contains(slot.Key)));
-            if (device is not null && toDrives.SizeBytes <= MaxRegisteredBytes)
+            _regions[(int)SlotArea.Gpu] = new MemoryRegion(sizes[(int)SlotArea.Gpu], "GPU slots", gpuLimit);
+            _regions[(int)SlotArea.Cpu] = new MemoryRegion(sizes[(int)SlotArea.Cpu], "slots in CPU memory", cpuLimit);
+            var streamed = new MemoryRegion(sizes[(int)SlotArea.CpuToDrives], "slots to and from drives", cpuLimit);
+            _regions[(int)SlotArea.CpuToDrives] = streamed;
+            if (device is not null && streamed.SizeBytes <= MaxRegisteredBytes)
             {
-                toDrives.RegisterWith(device);
+                streamed.RegisterWith(device);
             }
         }
         catch
@@ -65,12 +48,16 @@ internal sealed unsafe class SlotMemory : IDisposable
             Dispose();
             throw;
         }
+    }
 
-        foreach ((string name, (Tier tier, long sizeBytes)) in sizes.Where(slot => slot.Value.Tier == Tier.Nvme && !IsStored(slot.Key)))
-        {
-            _places.Add(name, new Place(null, ScratchBytes));
-            ScratchBytes += sizeBytes;
-        }
+    /// <summary>Where a slot is.</summary>
+    private enum SlotArea
+    {
+        Gpu,
+        Cpu,
+        CpuToDrives,
+        Scratch,
+        Store,
     }
 
     /// <summary>Room that slots on drives need beside the store.</summary>
@@ -79,46 +66,80 @@ internal sealed unsafe class SlotMemory : IDisposable
     /// <summary>A schedule's slots.</summary>
     public SlotTable Of(StepSchedule schedule)
     {
-        var addresses = new nint[schedule.Slots.Count];
-        var offsets = new long[addresses.Length];
-        for (int slot = 0; slot < addresses.Length; slot++)
+        (SlotArea Area, long OffsetBytes)[] places = _places[schedule];
+        return new SlotTable(
+            schedule,
+            [.. places.Select(place => _regions[(int)place.Area] is { } region ? (nint)(region.Address + place.OffsetBytes) : 0)],
+            [.. places.Select(place => place.OffsetBytes)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (MemoryRegion? region in _regions)
         {
-            if (_places.TryGetValue(schedule.Slots[slot].Name, out Place place))
+            region?.Dispose();
+        }
+    }
+
+    /// <summary>Gives every slot its place; returns the size of each area.</summary>
+    private long[] Place(IReadOnlyList<StepSchedule> schedules)
+    {
+        HashSet<string> streamed = [.. schedules.SelectMany(OnDriveLanes)];
+        HashSet<string> stored = [.. schedules.SelectMany(Stored)];
+        var persistentEnds = new long[NumAreas];
+        foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent && !_persistent.ContainsKey(slot.Name)).ToList())
+        {
+            _persistent.TryAdd(slot.Name, Take(AreaOf(slot), slot, persistentEnds));
+        }
+
+        var sizes = new long[NumAreas];
+        foreach (StepSchedule schedule in schedules)
+        {
+            long[] ends = [.. persistentEnds];
+            _places.Add(schedule, [.. schedule.Slots.Select(slot => slot.IsPersistent ? _persistent[slot.Name] : Take(AreaOf(slot), slot, ends))]);
+            for (int area = 0; area < NumAreas; area++)
             {
-                addresses[slot] = (nint)place.Address;
-                offsets[slot] = place.OffsetBytes;
+                sizes[area] = Math.Max(sizes[area], ends[area]);
             }
         }
 
-        return new SlotTable(schedule, addresses, offsets);
-    }
+        return sizes;
 
-    public void Dispose() => _regions.ForEach(region => region.Dispose());
-
-    private static long Pad(long sizeBytes) => (sizeBytes + SlotArena.AlignmentBytes - 1) / SlotArena.AlignmentBytes * SlotArena.AlignmentBytes;
-
-    private static bool IsStored(string name) => name.StartsWith("stored states", StringComparison.Ordinal);
-
-    private MemoryRegion Allocate(string name, MemoryLimit limit, IEnumerable<KeyValuePair<string, (Tier Tier, long SizeBytes)>> slots)
-    {
-        KeyValuePair<string, (Tier Tier, long SizeBytes)>[] all = [.. slots];
-        var region = new MemoryRegion(all.Sum(slot => slot.Value.SizeBytes), name, limit);
-        _regions.Add(region);
-        byte* next = region.Address;
-        foreach ((string slotName, (_, long sizeBytes)) in all)
+        SlotArea AreaOf(Swap.Schedules.Slot slot) => stored.Contains(slot.Name) ? SlotArea.Store : slot.Tier switch
         {
-            _places.Add(slotName, new Place(next, 0));
-            next += sizeBytes;
-        }
-
-        return region;
+            Tier.Gpu => SlotArea.Gpu,
+            Tier.Nvme => SlotArea.Scratch,
+            _ => streamed.Contains(slot.Name) ? SlotArea.CpuToDrives : SlotArea.Cpu,
+        };
     }
 
-    /// <summary>Where a slot is: in memory, or in the scratch file.</summary>
-    private readonly struct Place(byte* address, long offsetBytes)
+    private static (SlotArea Area, long OffsetBytes) Take(SlotArea area, Swap.Schedules.Slot slot, long[] ends)
     {
-        public byte* Address { get; } = address;
+        long offset = ends[(int)area];
+        ends[(int)area] += (slot.SizeBytes + SlotArena.AlignmentBytes - 1) / SlotArena.AlignmentBytes * SlotArena.AlignmentBytes;
+        return (area, offset);
+    }
 
-        public long OffsetBytes { get; } = offsetBytes;
+    private static IEnumerable<string> OnDriveLanes(StepSchedule schedule) =>
+        Accesses(schedule, operation => operation.Lane is Lane.SsdRead or Lane.SsdWrite).Select(access => schedule.Slots[access.Slot].Name);
+
+    /// <summary>States on drives: the store's.</summary>
+    private static IEnumerable<string> Stored(StepSchedule schedule) =>
+        Accesses(schedule, _ => true)
+            .Where(access => schedule.Slots[access.Slot].Tier == Tier.Nvme && Content.KindOf(access.Content) == ContentKind.States)
+            .Select(access => schedule.Slots[access.Slot].Name);
+
+    private static IEnumerable<SlotAccess> Accesses(StepSchedule schedule, Func<Operation, bool> isOf)
+    {
+        for (int operation = 0; operation < schedule.Operations.Count; operation++)
+        {
+            if (isOf(schedule.Operations[operation]))
+            {
+                foreach (SlotAccess access in schedule.AccessesOf(operation).ToArray())
+                {
+                    yield return access;
+                }
+            }
+        }
     }
 }
