@@ -13,6 +13,8 @@ internal static class SimulatorRate
     internal static int Run()
     {
         StepSchedule schedule = SwapWorkloads.Create();
+        PrintSetUp("schedule built", () => SwapWorkloads.Create());
+        PrintSetUp("simulator made", () => new Simulator(schedule, SwapWorkloads.CostOf, SwapWorkloads.Shared));
         foreach ((string name, SharedRates shared) in new[] { ("rates not shared", new SharedRates()), ("rates shared", SwapWorkloads.Shared) })
         {
             var simulator = new Simulator(schedule, SwapWorkloads.CostOf, shared);
@@ -37,5 +39,20 @@ internal static class SimulatorRate
         }
 
         return 0;
+    }
+
+    /// <summary>What a planner pays for each plan beside the simulation.</summary>
+    private static void PrintSetUp(string name, Func<object> make)
+    {
+        var milliseconds = new double[NumRounds];
+        for (int round = 0; round < NumRounds; round++)
+        {
+            long begin = Stopwatch.GetTimestamp();
+            GC.KeepAlive(make());
+            milliseconds[round] = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
+        }
+
+        Array.Sort(milliseconds);
+        Console.WriteLine($"{name}: median {milliseconds[NumRounds / 2]:F2} ms");
     }
 }
