@@ -251,7 +251,7 @@ internal sealed class StepEmitter
             if (_plan.IsDurable)
             {
                 _builder.Add(
-                    Make(OperationKind.WriteStates, unit, tile: tile) with { Amount = sizeBytes, HostBytes = sizeBytes },
+                    Make(OperationKind.WriteStates, unit, tile: tile) with { Amount = count * (_work.StateWriteBytes ?? _work.StateBytes), HostBytes = sizeBytes },
                     new(slot, AccessMode.Read, content),
                     new(_slots.Stored(unit, tile), AccessMode.Write, content));
             }
