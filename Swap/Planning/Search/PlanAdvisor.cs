@@ -1,5 +1,4 @@
 using Offload.Profiles.Hardware;
-using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning.Search;
 
