@@ -50,7 +50,11 @@ public sealed class CostModel
     /// <summary>How lanes slow each other down.</summary>
     public SharedRates Shared { get; }
 
-    /// <summary>What an operation takes when no other lane is at work; one with a guard as often as it is taken to run.</summary>
+    /// <summary>A simulator of a schedule of this model on this machine.</summary>
+    /// <exception cref="InvalidOperationException">The schedule uses a drive, and the machine has none.</exception>
+    public Simulator Simulate(StepSchedule schedule) => new(schedule, CostOf, Shared, _options.RedoneFraction);
+
+    /// <summary>What an operation takes when no other lane is at work and its guard, if any, holds.</summary>
     /// <exception cref="InvalidOperationException">It uses a drive, and the machine has none.</exception>
     public OperationCost CostOf(Operation operation)
     {
@@ -60,8 +64,7 @@ public sealed class CostModel
             throw new InvalidOperationException($"{operation.Kind} needs drives, and the hardware profile has none");
         }
 
-        double fraction = operation.Guard == Guard.IfRedone ? _options.RedoneFraction : 1;
-        return new OperationCost(seconds * fraction, operation.HostBytes * fraction);
+        return new OperationCost(seconds, operation.HostBytes);
     }
 
     /// <summary>The rates of a profile as fractions; a shared rate above the single one counts as equal to it.</summary>

@@ -14,6 +14,7 @@ internal sealed class PlanEvaluator
 
     private readonly ReducedModel _model;
     private readonly CostModel _costs;
+    private readonly double _redoneFraction;
     private readonly Dictionary<string, PlanScore> _known = [];
     private readonly Dictionary<string, double> _leastOf = [];
 
@@ -22,6 +23,7 @@ internal sealed class PlanEvaluator
     public PlanEvaluator(ReducedModel model, PlanRequest request)
     {
         _model = model;
+        _redoneFraction = request.Costs.RedoneFraction;
         _costs = new CostModel(request.Hardware, model.Reduced, request.Costs);
     }
 
@@ -71,7 +73,7 @@ internal sealed class PlanEvaluator
         Span<double> alone = stackalloc double[NumLanes];
         foreach (Operation operation in schedule.Operations)
         {
-            alone[(int)operation.Lane] += _costs.CostOf(operation).Seconds;
+            alone[(int)operation.Lane] += _costs.CostOf(operation).Seconds * (operation.Guard == Guard.None ? 1 : _redoneFraction);
         }
 
         NumSimulated += schedule.Operations.Count;
@@ -93,7 +95,7 @@ internal sealed class PlanEvaluator
 
         const int NumPeriods = 4;
         NumSimulated += NumPeriods * schedule.Operations.Count;
-        SimulationResult result = new Simulator(schedule, _costs.CostOf, _costs.Shared).Run(NumPeriods);
+        SimulationResult result = _costs.Simulate(schedule).Run(NumPeriods, keepsAllPeriods: false);
         return new PlanScore(plan, result.PeriodSeconds * _model.Scale, (result.PeriodSeconds + (WorkWeight * work)) * _model.Scale);
     }
 }

@@ -12,6 +12,7 @@ internal sealed class PlanFitter
     private readonly PlanChoices _choices;
     private readonly PlanBudget _budget;
     private readonly bool _arePublishedTiers;
+    private readonly MemoryModel _memory;
     private readonly int[] _order;
 
     /// <param name="model">The model; plans are those of the reduced one, memory is that of the whole.</param>
@@ -22,6 +23,7 @@ internal sealed class PlanFitter
         _model = model;
         _choices = choices;
         _budget = budget;
+        _memory = new MemoryModel(model.Whole);
         _arePublishedTiers = choices.Order is StepOrder.Fuyou or StepOrder.ZeroInfinity;
 
         // Layers first: their weights are read in two passes, those of embedding and head in one.
@@ -32,13 +34,15 @@ internal sealed class PlanFitter
     /// <summary>There are drives.</summary>
     public bool HasDrives => _budget.Nvme > 0;
 
+    /// <summary>The published systems always load the next layer's weights under this one's work.</summary>
+    private int LeastWeightSlots => _arePublishedTiers ? 2 : 1;
+
     /// <summary>What a plan takes, with the generations of states that its update mode needs.</summary>
     public TierBytes Count(SwapPlan plan)
     {
         SwapPlan whole = _model.Expand(plan);
-        var memory = new PlanMemory(_model.Whole, whole);
-        TierBytes bytes = memory.Count();
-        return plan.Update == UpdateMode.Speculative ? bytes with { Nvme = bytes.Nvme + memory.StoredBytes() } : bytes;
+        TierBytes bytes = _memory.Count(whole);
+        return plan.Update == UpdateMode.Speculative ? bytes with { Nvme = bytes.Nvme + _memory.StoredBytes(whole) } : bytes;
     }
 
     /// <summary>The plan made to fit, and what is left given away.</summary>
@@ -129,7 +133,7 @@ internal sealed class PlanFitter
         ?? (plan.ActivationSlots > 1 ? plan with { ActivationSlots = 1 } : null)
         ?? (plan.GradientSlots > 1 ? plan with { GradientSlots = 1 } : null)
         ?? Change(plan, WithoutSwaps)
-        ?? (plan.WeightSlots > 1 ? plan with { WeightSlots = 1 } : null);
+        ?? (plan.WeightSlots > LeastWeightSlots ? plan with { WeightSlots = LeastWeightSlots } : null);
 
     private SwapPlan? SmallerOnCpu(SwapPlan plan)
     {
@@ -156,6 +160,7 @@ internal sealed class PlanFitter
 
         return smaller
             ?? FitsOnGpu(Change(plan, unit => unit.Input == Tier.Cpu ? unit with { Input = Tier.Gpu } : null))
+            ?? (plan.GradientStagingSlots > 1 ? plan with { GradientStagingSlots = plan.GradientStagingSlots - 1 } : null)
             ?? (plan.TileSlots > 1 ? plan with { TileSlots = plan.TileSlots - 1 } : null)
             ?? (plan.StagingSlots > 1 ? plan with { StagingSlots = plan.StagingSlots - 1 } : null)
             ?? (plan.HostWeightSlots > 1 ? plan with { HostWeightSlots = plan.HostWeightSlots - 1 } : null);

@@ -12,6 +12,7 @@ internal static class PlanKey
         Add(text, (int)plan.Order, (int)plan.Update, plan.IsDurable ? 1 : 0);
         Add(text, plan.WeightSlots, plan.GradientSlots, plan.ActivationSlots);
         Add(text, plan.StagingSlots, plan.HostWeightSlots, plan.TileSlots);
+        text.Append((char)('0' + plan.GradientStagingSlots)).Append((char)('0' + (int)(plan.DelayedShare * 64)));
         foreach (UnitPlan unit in plan.Units)
         {
             Add(text, (int)unit.Weights, (int)unit.States, (int)unit.Input);

@@ -13,6 +13,8 @@ internal sealed class PlanMoves
         (Tier.Nvme, Tier.Nvme), (Tier.Cpu, Tier.Nvme), (Tier.Gpu, Tier.Nvme), (Tier.Cpu, Tier.Cpu), (Tier.Gpu, Tier.Cpu), (Tier.Gpu, Tier.Gpu),
     ];
 
+    private static readonly double[] DelayedShares = [0, 0.125, 0.25, 0.5, 0.75];
+
     private readonly Workload _work;
     private readonly bool _hasDrives;
     private readonly int[] _layers;
@@ -132,6 +134,15 @@ internal sealed class PlanMoves
             yield return plan with { TileSlots = Between(plan.TileSlots + change, 6) };
             yield return plan with { HostWeightSlots = Between(plan.HostWeightSlots + change, 4) };
             yield return plan with { StagingSlots = Between(plan.StagingSlots + change, 4) };
+            yield return plan with { GradientStagingSlots = Between(plan.GradientStagingSlots + change, 4) };
+        }
+
+        if (plan.Update is UpdateMode.Immediate or UpdateMode.Speculative)
+        {
+            foreach (double share in DelayedShares)
+            {
+                yield return plan with { DelayedShare = share };
+            }
         }
     }
 

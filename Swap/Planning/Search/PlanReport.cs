@@ -85,7 +85,7 @@ internal static class PlanReport
     private static PredictedStep Predict(PlanRequest request, Workload work, StepSchedule schedule)
     {
         var costs = new CostModel(request.Hardware, work, request.Costs);
-        SimulationResult result = new Simulator(schedule, costs.CostOf, costs.Shared).Run(NumPeriods);
+        SimulationResult result = costs.Simulate(schedule).Run(NumPeriods, keepsAllPeriods: false);
         double seconds = result.PeriodSeconds;
         double tokens = (double)request.SequencesPerStep * request.SequenceTokens;
         long BytesOf(Lane lane) => (long)schedule.Operations.Where(operation => operation.Lane == lane)
@@ -114,7 +114,7 @@ internal static class PlanReport
     private static TierBytes SlotBytes(Workload work, SwapPlan plan, StepSchedule schedule, int generations) => new(
         schedule.SlotBytes(Tier.Gpu) + work.WorkspaceBytes,
         schedule.SlotBytes(Tier.Cpu),
-        schedule.SlotBytes(Tier.Nvme) + (Math.Max(0, generations - 1) * new PlanMemory(work, plan).StoredBytes()));
+        schedule.SlotBytes(Tier.Nvme) + (Math.Max(0, generations - 1) * new MemoryModel(work).StoredBytes(plan)));
 
     private static int LeastGenerations(SwapPlan plan) => !plan.IsDurable ? 0 : plan.Update == UpdateMode.Speculative ? 2 : 1;
 

@@ -62,6 +62,10 @@ internal sealed class ReducedModel
         return plan with { Units = units };
     }
 
+    /// <summary>A plan of the whole model for the small one: its first layers'.</summary>
+    public SwapPlan Reduce(SwapPlan plan) =>
+        plan with { Units = [plan.Units[0], .. plan.Units.Skip(1).Take(_numLayers), plan.Units[^1]] };
+
     private static UnitShape Shrink(UnitShape unit, double scale) => unit with
     {
         NumParameters = (long)(unit.NumParameters * scale),
