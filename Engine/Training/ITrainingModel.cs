@@ -8,8 +8,8 @@ namespace Offload.Engine.Training;
 /// goes on beside it asks the step's <see cref="IStepDecider"/>. Reading masters, evaluating and disposing need it complete.
 /// </summary>
 /// <remarks>
-/// An error that comes out of <see cref="Begin"/>, <see cref="End"/> or <see cref="Complete"/> ends the training; no step is begun any more then.
-/// <see cref="IsWhole"/> tells whether the steps that were decided before may still be committed.
+/// A step whose <see cref="Begin"/> fails is not begun; once <see cref="End"/> fails, none is. After an error <see cref="IsWhole"/> tells whether what was
+/// begun before may still be ended, completed and committed.
 /// </remarks>
 internal interface ITrainingModel : IMasterWeights, IDisposable
 {

@@ -12,13 +12,13 @@ internal sealed class RunCommitter(IStoredStates states, StateStore store, StepR
 {
     private RunProgress _before = new();
     private volatile RunProgress _committed = new();
-    private volatile bool _isWhole = true;
+    private volatile bool _hasFailed;
 
     /// <summary>The last commit; the beginning of a run if there is none.</summary>
     public RunProgress Committed => _committed;
 
-    /// <summary>False during a commit, and after one that failed.</summary>
-    public bool IsWhole => _isWhole;
+    /// <summary>A commit failed: no other is to be tried.</summary>
+    public bool HasFailed => _hasFailed;
 
     /// <summary>Bytes that the device of the states has read, over all sittings.</summary>
     public long BytesRead => _before.SsdBytesRead + store.Device.Traffic.BytesRead;
@@ -39,30 +39,29 @@ internal sealed class RunCommitter(IStoredStates states, StateStore store, StepR
     public void SaveAndCommit(RunProgress progress)
     {
         // The average first: a checkpoint is no part of the steps.
-        double tokensPerSecond = Rate(progress);
-        _isWhole = false;
-        states.Save();
-        Commit(progress, tokensPerSecond);
+        Commit(progress, Rate(progress), states.Save);
     }
 
     /// <summary>Commits states that were written to the store.</summary>
     /// <param name="progress">Where they are.</param>
     /// <exception cref="Storage.StorageException">The device failed.</exception>
-    public void Commit(RunProgress progress) => Commit(progress, Rate(progress));
+    public void Commit(RunProgress progress) => Commit(progress, Rate(progress), save: null);
 
     private double Rate(RunProgress progress) => progress.Step == _committed.Step ? _committed.TokensPerSecond : records.AverageTokensPerSecond();
 
-    private void Commit(RunProgress progress, double tokensPerSecond)
+    private void Commit(RunProgress progress, double tokensPerSecond, Action? save)
     {
-        _isWhole = false;
-        RunProgress committed = progress with
+        try
         {
-            SsdBytesRead = BytesRead,
-            SsdBytesWritten = BytesWritten,
-            TokensPerSecond = tokensPerSecond,
-        };
-        store.Commit(committed.Step, JsonSerializer.SerializeToUtf8Bytes(committed, RunJson.Compact));
-        _committed = committed;
-        _isWhole = true;
+            save?.Invoke();
+            RunProgress committed = progress with { SsdBytesRead = BytesRead, SsdBytesWritten = BytesWritten, TokensPerSecond = tokensPerSecond };
+            store.Commit(committed.Step, JsonSerializer.SerializeToUtf8Bytes(committed, RunJson.Compact));
+            _committed = committed;
+        }
+        catch
+        {
+            _hasFailed = true;
+            throw;
+        }
     }
 }

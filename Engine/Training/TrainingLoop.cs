@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Offload.Engine.Compute;
 using Offload.Engine.Hub;
 using Offload.Storage.States;
 
@@ -16,15 +15,13 @@ internal sealed class TrainingLoop
     private readonly RunFolder _folder;
     private readonly ITrainingModel _model;
     private readonly bool _areStatesOnDrives;
-    private readonly TrainingData _data;
-    private readonly ITrainingObserver _observer;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly StepRecords _records;
     private readonly RunCommitter _committer;
     private readonly StepDecider _decider;
-    private long _numBegun;
-    private long _numEnded;
+    private readonly StepPipeline _steps;
+    private readonly RunEvaluation _evaluation;
     private long _lastCommit;
     private bool _isEvaluationLeft;
 
@@ -55,8 +52,6 @@ internal sealed class TrainingLoop
         _folder = folder;
         _model = model.Training;
         _areStatesOnDrives = areStatesOnDrives;
-        _data = data;
-        _observer = observer;
         _logger = logger;
         _time = time;
         _lastCommit = time.GetTimestamp();
@@ -64,11 +59,11 @@ internal sealed class TrainingLoop
         _records = new StepRecords(settings, folder.Metrics, store.Device, flopsPerToken, time);
         _committer = new RunCommitter(model.States, store, _records);
         _decider = new StepDecider(options, settings, _records, _committer);
+        _steps = new StepPipeline(settings, _model, data, _decider, _records, observer, logger);
+        _evaluation = new RunEvaluation(options, settings, _model, data, _records, observer);
     }
 
-    private bool IsDone => _numEnded >= _settings.Steps;
-
-    private bool IsAtBoundary => _numBegun == _numEnded;
+    private bool IsDone => _steps.NumEnded >= _settings.Steps;
 
     /// <summary>Goes on from a commit; the states are loaded.</summary>
     /// <param name="committed">Of the commit.</param>
@@ -76,14 +71,14 @@ internal sealed class TrainingLoop
     {
         _decider.Reset(committed);
         _committer.Resume(committed);
-        _numBegun = _numEnded = committed.Step;
+        _steps.Resume(committed.Step);
         // The evaluation at the end is always made again, the one at the beginning if it is not in the commit.
         bool isEvaluated = _folder.Metrics.Keep(committed.Step, keepsEvaluation: !IsDone && (committed.Step > 0 || committed.EvalLossBefore is not null));
-        _isEvaluationLeft = !isEvaluated && IsEvaluationDue(committed.Step);
+        _isEvaluationLeft = !isEvaluated && _evaluation.IsDue(committed.Step);
         _logger.LogInformation("{Message}", $"resumed after step {committed.Step} of {_settings.Steps}");
     }
 
-    /// <summary>Commits the beginning of a run, so that a long import is not made twice.</summary>
+    /// <summary>Commits the beginning of a run: a long import is not made twice.</summary>
     public void CommitBeginning() => _committer.SaveAndCommit(_decider.Progress);
 
     /// <summary>Makes the steps that are left.</summary>
@@ -91,20 +86,20 @@ internal sealed class TrainingLoop
     /// <exception cref="OperationCanceledException">Cancelled; what steps were done is committed.</exception>
     public void Train(CancellationToken cancellation)
     {
-        if (_numEnded == 0)
+        if (_steps.NumEnded == 0)
         {
             // What was written so far is the store itself and its first weights.
             _decider.Reset(_decider.Progress with { SsdBytesWrittenBeforeSteps = _committer.BytesWritten });
         }
 
-        if (_numEnded == 0 && _data.Eval is not null && _decider.Progress.EvalLossBefore is null)
+        if (_steps.NumEnded == 0 && _evaluation.HasData && _decider.Progress.EvalLossBefore is null)
         {
-            double loss = Evaluate(cancellation);
+            double loss = _evaluation.Run(numDone: 0, cancellation);
             _decider.Reset(_decider.Progress with { EvalLossBefore = loss });
         }
         else if (_isEvaluationLeft)
         {
-            Evaluate(cancellation);
+            _evaluation.Run(_steps.NumEnded, cancellation);
         }
 
         _lastCommit = _time.GetTimestamp();
@@ -115,12 +110,11 @@ internal sealed class TrainingLoop
             {
                 while (MayBegin(cancellation))
                 {
-                    Begin();
+                    _steps.Begin();
                 }
 
-                End();
-                Report();
-                if (IsAtBoundary)
+                _steps.End();
+                if (_steps.IsAtBoundary)
                 {
                     PassBoundary(cancellation);
                 }
@@ -138,121 +132,65 @@ internal sealed class TrainingLoop
     /// <param name="cancellation">Stops it; a resume does it again.</param>
     public TrainingResult Finish(HubCompanions companions, CancellationToken cancellation)
     {
-        double? evalLoss = _data.Eval is null ? null : Evaluate(cancellation);
+        double? evalLoss = !_evaluation.HasData ? null : _evaluation.Run(_steps.NumEnded, cancellation);
         return RunResult.Write(_options, _settings, _folder, _model, _committer, evalLoss, companions, cancellation);
     }
 
     /// <summary>Whether the next step may be begun now; at a boundary always: what there was to do there is done.</summary>
     private bool MayBegin(CancellationToken cancellation) =>
-        _numBegun < _settings.Steps
-        && (IsAtBoundary
-            || (_numBegun - _numEnded < _model.MaxBegun
-                && !IsEvaluationDue(_numBegun)
-                && !(!_model.IsDurable && IsCommitDue(_numBegun))
+        _steps.HasRoom
+        && (_steps.IsAtBoundary
+            || (!_evaluation.IsDue(_steps.NumBegun)
+                && !(!_model.IsDurable && IsCommitDue(_steps.NumBegun))
                 && _decider.Diverged is null
                 && !cancellation.IsCancellationRequested));
-
-    private void Begin()
-    {
-        long step = _numBegun;
-        MicroBatch[] batches = [.. _data.Train.ReadRange(step * _settings.SequencesPerStep, _settings.SequencesPerStep, _settings.Numerics.MicroBatchSequences)];
-        _model.Begin(new StepWork(step, batches, _decider));
-        _numBegun++;
-    }
-
-    private void End()
-    {
-        try
-        {
-            _model.End();
-        }
-        catch
-        {
-            // With it goes what was begun behind it.
-            _numBegun = _numEnded;
-            throw;
-        }
-
-        _numEnded++;
-    }
-
-    private void Report()
-    {
-        long step = _numEnded - 1;
-        if (_decider.Diverged is { } diverged && diverged.Step <= step)
-        {
-            LogSkipped(diverged);
-            throw _decider.DivergedError(diverged);
-        }
-
-        RecordedStep recorded = _records.Take(step);
-        if (recorded.Outcome.IsSkipped)
-        {
-            LogSkipped(recorded.Outcome);
-        }
-
-        _observer.OnStep(recorded.Report);
-    }
-
-    private void LogSkipped(StepOutcome outcome) =>
-        _logger.LogWarning("{Message}", $"step {outcome.Step + 1} is skipped: {outcome.Culprit} is not finite");
 
     /// <summary>Does what needs the model complete.</summary>
     private void PassBoundary(CancellationToken cancellation)
     {
-        CommitIfDue(cancellation);
+        if (IsDone || cancellation.IsCancellationRequested || (!_model.IsDurable && IsCommitDue(_steps.NumEnded)))
+        {
+            Commit();
+        }
+
         // After the commit: an evaluation may take long.
         EvaluateIfDue(cancellation);
         if (!IsDone && cancellation.IsCancellationRequested)
         {
             // The signal may have come after the commit was decided on above.
-            if (_committer.Committed.Step != _numEnded)
+            if (_committer.Committed.Step != _steps.NumEnded)
             {
                 Commit();
             }
 
-            _logger.LogInformation("{Message}", $"committed after step {_numEnded} of {_settings.Steps}");
+            _logger.LogInformation("{Message}", $"committed after step {_steps.NumEnded} of {_settings.Steps}");
             cancellation.ThrowIfCancellationRequested();
         }
     }
-
-    private bool IsEvaluationDue(long numDone) =>
-        numDone > 0 && numDone < _settings.Steps && _data.Eval is not null && _options.EvalEverySteps is long every && numDone % every == 0;
 
     /// <summary>Whether the loop is to commit after so many steps, of a model that does not.</summary>
     private bool IsCommitDue(long numDone) => _areStatesOnDrives
         ? numDone % (_options.CommitEverySteps ?? 1) == 0
         : _time.GetElapsedTime(_lastCommit) >= _options.CheckpointEvery || (_options.CheckpointEverySteps is long steps && numDone % steps == 0);
 
-    private void CommitIfDue(CancellationToken cancellation)
-    {
-        if (!IsDone && !cancellation.IsCancellationRequested && (_model.IsDurable || !IsCommitDue(_numEnded)))
-        {
-            return;
-        }
-
-        Complete();
-        long start = _time.GetTimestamp();
-        // First: the lines of a committed step are not written again.
-        _records.Flush();
-        Commit();
-        if (!_areStatesOnDrives)
-        {
-            // A checkpoint is no part of a step; the commit of states on drives is.
-            _records.Exclude(_time.GetElapsedTime(start));
-        }
-    }
-
     /// <summary>Commits where the run stands. No step is begun.</summary>
     private void Commit()
     {
         Complete();
+        long start = _time.GetTimestamp();
+        // First: the lines of a committed step are not written again.
+        _records.Flush();
         if (!_model.IsDurable)
         {
             _committer.SaveAndCommit(_decider.Progress);
         }
 
         _lastCommit = _time.GetTimestamp();
+        if (!_areStatesOnDrives)
+        {
+            // A checkpoint is no part of a step; the commit of states on drives is.
+            _records.Exclude(_time.GetElapsedTime(start));
+        }
     }
 
     private void Complete()
@@ -263,7 +201,7 @@ internal sealed class TrainingLoop
 
     private void EvaluateIfDue(CancellationToken cancellation)
     {
-        if (!IsEvaluationDue(_numEnded) || cancellation.IsCancellationRequested)
+        if (!_evaluation.IsDue(_steps.NumEnded) || cancellation.IsCancellationRequested)
         {
             return;
         }
@@ -272,7 +210,7 @@ internal sealed class TrainingLoop
         long start = _time.GetTimestamp();
         try
         {
-            Evaluate(cancellation);
+            _evaluation.Run(_steps.NumEnded, cancellation);
         }
         catch (OperationCanceledException)
         {
@@ -282,39 +220,20 @@ internal sealed class TrainingLoop
         _records.Exclude(_time.GetElapsedTime(start));
     }
 
-    private double Evaluate(CancellationToken cancellation)
-    {
-        Complete();
-        IEnumerable<MicroBatch> batches = _data.EvalBatches(_settings.Numerics.MicroBatchSequences).Select(batch =>
-        {
-            cancellation.ThrowIfCancellationRequested();
-            return batch;
-        });
-        var report = new EvalReport(_numEnded, _model.Evaluate(batches));
-        _records.Append(report);
-        _observer.OnEvaluation(report);
-        return report.EvalLoss;
-    }
-
     /// <summary>
     /// Steps that are done, and those that were begun behind them, are not lost to an error beside the states: a full disk below --output, a closed
     /// pipe, a loss that is no number.
     /// </summary>
     private void CommitAfterError()
     {
-        if (!AreStatesWhole() || (IsAtBoundary && _committer.Committed.Step == _decider.Progress.Step))
+        if (!_model.IsWhole || _committer.HasFailed || (_steps.IsAtBoundary && _committer.Committed.Step == _decider.Progress.Step))
         {
             return;
         }
 
         try
         {
-            while (!IsAtBoundary)
-            {
-                End();
-                TryRecord();
-            }
-
+            _steps.EndAll();
             _model.Complete();
             if (!_model.IsDurable)
             {
@@ -327,23 +246,6 @@ internal sealed class TrainingLoop
         {
             // The first error is on its way up.
             _logger.LogWarning("{Message}", $"the steps since step {_committer.Committed.Step} are lost: {error.Message}");
-        }
-    }
-
-    private bool AreStatesWhole() => _model.IsWhole && _committer.IsWhole;
-
-    private void TryRecord()
-    {
-        try
-        {
-            if (_decider.Diverged is null)
-            {
-                _records.Take(_numEnded - 1);
-            }
-        }
-        catch (Profiles.OffloadException)
-        {
-            // The line of this step is lost, its states are not.
         }
     }
 }
