@@ -10,7 +10,7 @@ namespace Offload.Engine.Swapping;
 /// <param name="engine">What the lanes share.</param>
 internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
 {
-    private static readonly ActivationPolicy[] Nothing = [.. Enumerable.Repeat(ActivationPolicy.Recompute, 16)];
+    private static readonly ActivationPolicy[] Nothing = [.. Enumerable.Repeat(ActivationPolicy.Recompute, ActivationSizes.NumActivations)];
 
     private readonly UnitCompute _compute = engine.Compute;
 

@@ -1,4 +1,5 @@
 using Offload.Engine.Compute;
+using Offload.Engine.Optimizers;
 using Offload.Engine.Training;
 using Offload.Swap.Schedules;
 
@@ -11,7 +12,9 @@ namespace Offload.Engine.Swapping;
 /// <param name="numUnits">Units of the model.</param>
 internal sealed class StepInFlight(int numUnits)
 {
+    private readonly Lock _lock = new();
     private IReadOnlyList<MicroBatch> _batches = [];
+    private UpdateStep? _anticipated;
 
     /// <summary>What is asked; null in an evaluation and in a drain.</summary>
     public StepWork? Work { get; private set; }
@@ -45,6 +48,18 @@ internal sealed class StepInFlight(int numUnits)
         Begin(work.Batches);
         Work = work;
         Before = before;
+        _anticipated = null;
+    }
+
+    /// <summary>
+    /// The step's update if it is neither clipped nor skipped. Asked for while it is not decided, or once it was asked for then; from any lane.
+    /// </summary>
+    public UpdateStep Anticipate()
+    {
+        lock (_lock)
+        {
+            return _anticipated ??= Work!.Decider.Unclipped(Work.Step);
+        }
     }
 
     /// <summary>Begins a period that only applies what waits.</summary>

@@ -148,6 +148,12 @@ internal sealed unsafe class UnitUpdates
         }
 
         step.Gradients = new StepGradients(step.Loss / step.NumCounted, Math.Sqrt(sumOfSquares), step.NumCounted, culprit);
+        if (_mode is UpdateMode.Immediate or UpdateMode.Speculative)
+        {
+            // Updates that come behind the decision are still made as before it.
+            _ = step.Anticipate();
+        }
+
         _decided = step.Work!.Decider.Decide(step.Work.Step, step.Gradients);
         if (_mode == UpdateMode.Immediate && _decided is null)
         {
@@ -175,7 +181,7 @@ internal sealed unsafe class UnitUpdates
             source = slot + ((1 - tile.Half) * shape.SizeBytes);
         }
 
-        UpdateStep? constants = IsAnticipated(operation) ? step.Work!.Decider.Unclipped(step.Work.Step) : _decided;
+        UpdateStep? constants = IsAnticipated(operation) ? step.Anticipate() : _decided;
         AdamWStates states = AdamWParts.In(destination, shape);
         if (constants is { } found)
         {

@@ -122,7 +122,9 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     {
         int unit = template.Unit;
         List<SlotAccess> accesses = [PlanContext.Update(slot, content), PlanContext.Read(_gradient.Slot, GradientEmitter.GradientOf(unit))];
-        if (turn != UpdateTurn.OfThisStep || !context.Delayed.IsUnderBackward)
+
+        // Under the backward, too, the step before is decided: on the CPU's lane in any case, on the GPU's because it waits for that.
+        if (turn != UpdateTurn.OfThisStep || !context.Delayed.IsUnderBackward || home == Tier.Gpu)
         {
             accesses.Add(PlanContext.Read(context.Slots.Decision, Decision));
         }

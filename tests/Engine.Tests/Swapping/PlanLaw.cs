@@ -21,8 +21,8 @@ internal sealed unsafe class PlanLaw : IDisposable
 {
     private const int NumSteps = 4;
 
-    /// <summary>The least that keeps a tile's weights on pages; small models then have several tiles too.</summary>
-    private const int TileParameters = 2048;
+    /// <summary>The least that a store takes; small models then have several tiles too.</summary>
+    private const int TileParameters = 4096;
 
     private readonly Random _random;
     private readonly RunNumerics _numerics;
