@@ -146,7 +146,14 @@ internal sealed class TrainBuilder
 
                 if (microBatch == first && isNextLayer)
                 {
+                    // Two ahead: from the drives they come behind reads of states, which wait for this unit's gradients. Farther ahead they would
+                    // hold up activations.
                     _emit.Weights.Prefetch(unit - 1);
+                    if (unit > 2)
+                    {
+                        _emit.Weights.Prefetch(unit - 2);
+                    }
+
                     if (first > 0)
                     {
                         _emit.Gradients.PrefetchSums(unit - 1);
