@@ -14,7 +14,12 @@ public sealed class SwapModelTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void Steps_AnyModelAndPlan_HaveTheResidentModelsBits(int seed) => Assert.Null(PlanLaw.FindProblem(seed, _folder));
+    public void Steps_AnyModelAndPlan_HaveTheResidentModelsBits(int seed)
+    {
+        string? problem = PlanLaw.FindProblem(seed, _folder);
+
+        Assert.True(problem is null, problem);
+    }
 
     [Fact]
     public void Dispose_AfterManyRuns_KeepsNothing()
