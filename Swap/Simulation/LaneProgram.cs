@@ -3,33 +3,40 @@ using Offload.Swap.Schedules;
 namespace Offload.Swap.Simulation;
 
 /// <summary>
-/// A schedule as the simulator reads it: each lane's operations, and what each waits for as "so many operations of that lane are done", which
-/// is enough because lanes run in order.
+/// A schedule as simulator and executor read it: each lane's operations, and what each waits for as "so many operations of that lane are
+/// done", which is enough because lanes run in order. Immutable; any thread.
 /// </summary>
 internal sealed class LaneProgram
 {
     public LaneProgram(StepSchedule schedule)
     {
         int count = schedule.Operations.Count;
-        Queues = new int[SimulationResult.NumLanes][];
-        var position = new int[count];
-        for (int lane = 0; lane < Queues.Length; lane++)
+        var queues = new List<int>[SimulationResult.NumLanes];
+        for (int lane = 0; lane < queues.Length; lane++)
         {
-            Queues[lane] = [.. Enumerable.Range(0, count).Where(operation => (int)schedule.Operations[operation].Lane == lane)];
-            for (int i = 0; i < Queues[lane].Length; i++)
-            {
-                position[Queues[lane][i]] = i;
-            }
+            queues[lane] = [];
         }
 
+        LaneOf = new int[count];
+        Position = new int[count];
+        for (int operation = 0; operation < count; operation++)
+        {
+            int lane = (int)schedule.Operations[operation].Lane;
+            LaneOf[operation] = lane;
+            Position[operation] = queues[lane].Count;
+            queues[lane].Add(operation);
+        }
+
+        Queues = [.. queues.Select(queue => queue.ToArray())];
         Start = new int[count + 1];
         var needs = new List<Need>();
         for (int operation = 0; operation < count; operation++)
         {
             foreach (Dependency dependency in schedule.DependenciesOf(operation))
             {
-                int lane = (int)schedule.Operations[dependency.Operation].Lane;
-                needs.Add(new Need(lane, position[dependency.Operation] + 1, dependency.IsFromPeriodBefore ? 1 : 0));
+                int lane = LaneOf[dependency.Operation];
+                int length = Queues[lane].Length;
+                needs.Add(new Need(lane, length, Position[dependency.Operation] + 1 - (dependency.IsFromPeriodBefore ? length : 0)));
             }
 
             Start[operation + 1] = needs.Count;
@@ -37,6 +44,12 @@ internal sealed class LaneProgram
 
         Needs = [.. needs];
     }
+
+    /// <summary>Each operation's lane.</summary>
+    public int[] LaneOf { get; }
+
+    /// <summary>Each operation's place among those of its lane.</summary>
+    public int[] Position { get; }
 
     /// <summary>Each lane's operations in order.</summary>
     public int[][] Queues { get; }
@@ -47,9 +60,32 @@ internal sealed class LaneProgram
     /// <summary>All needs.</summary>
     public Need[] Needs { get; }
 
-    /// <summary>So many operations of a lane are done, counted from the beginning of a period.</summary>
+    /// <summary>The lane of the first need of an operation that is not met.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="period">Its period.</param>
+    /// <param name="done">How many operations of each lane are done, of all periods together.</param>
+    /// <returns>The lane, or <see cref="Operation.None"/>.</returns>
+    public int FirstMissing(int operation, long period, long[] done)
+    {
+        for (int i = Start[operation]; i < Start[operation + 1]; i++)
+        {
+            ref readonly Need need = ref Needs[i];
+            if (done[need.Lane] < need.TargetOf(period))
+            {
+                return need.Lane;
+            }
+        }
+
+        return Operation.None;
+    }
+
+    /// <summary>So many operations of a lane are done.</summary>
     /// <param name="Lane">The lane.</param>
-    /// <param name="Count">How many of that period's.</param>
-    /// <param name="PeriodsBack">Which period: this one (0) or the one before (1).</param>
-    internal readonly record struct Need(int Lane, int Count, int PeriodsBack);
+    /// <param name="Length">Its operations of one period.</param>
+    /// <param name="Offset">How many beyond those of all periods before; not positive if an operation of the period before is needed.</param>
+    internal readonly record struct Need(int Lane, int Length, int Offset)
+    {
+        /// <summary>How many since the beginning, for an operation of a period. Of the first period not positive, if nothing is needed.</summary>
+        public long TargetOf(long period) => (period * Length) + Offset;
+    }
 }

@@ -1,0 +1,22 @@
+using Offload.Swap.Schedules;
+
+namespace Offload.Swap.Execution;
+
+/// <summary>How a schedule is run. Immutable.</summary>
+public sealed record ExecutorOptions
+{
+    /// <summary>All operations one by one in program order, on one thread: the plain meaning of a schedule, to compare with.</summary>
+    public bool IsSequential { get; init; }
+
+    /// <summary>
+    /// Called first on each lane's thread, with its lane; sequential: on the one thread, with each lane that has operations. What it throws
+    /// counts as an error of the lane.
+    /// </summary>
+    public Action<Lane>? OnLaneStart { get; init; }
+
+    /// <summary>Periods whose times are kept for a trace, the last ones; 0: none are recorded. Memory: 17 bytes an operation and period, taken at once.</summary>
+    public int MaxTracePeriods { get; init; }
+
+    /// <summary>The clock of the trace.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}

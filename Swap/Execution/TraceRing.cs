@@ -1,0 +1,40 @@
+namespace Offload.Swap.Execution;
+
+/// <summary>Times of the last periods' operations. Memory is taken once. One thread at a time.</summary>
+internal sealed class TraceRing
+{
+    private readonly int _numOperations;
+    private readonly long[] _start;
+    private readonly long[] _end;
+    private readonly sbyte[] _waitedFor;
+
+    public TraceRing(int numOperations, int maxPeriods)
+    {
+        _numOperations = numOperations;
+        MaxPeriods = maxPeriods;
+        _start = new long[checked(numOperations * maxPeriods)];
+        _end = new long[_start.Length];
+        _waitedFor = new sbyte[_start.Length];
+    }
+
+    /// <summary>Periods that have room.</summary>
+    public int MaxPeriods { get; }
+
+    /// <summary>Notes an operation, in place of the one so many periods before.</summary>
+    public void Add(int operation, long period, long startTicks, long endTicks, int waitedFor)
+    {
+        int index = Index(operation, period);
+        _start[index] = startTicks;
+        _end[index] = endTicks;
+        _waitedFor[index] = (sbyte)waitedFor;
+    }
+
+    /// <summary>Times of an operation that is still there.</summary>
+    public (long StartTicks, long EndTicks, sbyte WaitedFor) Get(int operation, long period)
+    {
+        int index = Index(operation, period);
+        return (_start[index], _end[index], _waitedFor[index]);
+    }
+
+    private int Index(int operation, long period) => ((int)(period % MaxPeriods) * _numOperations) + operation;
+}
