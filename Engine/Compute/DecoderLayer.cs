@@ -37,38 +37,41 @@ internal sealed class DecoderLayer
     {
         // Frees what is left if an operator fails; otherwise everything is disposed or moved out as soon as it can be.
         using DisposeScope scope = NewDisposeScope();
-        Tensor qkv;
-        using (Tensor normed = NormOp.Forward(input, weights.InputNorm, weights.InputNormBias, _config.NormEpsilon))
-        {
-            qkv = LinearOp.Forward(normed, weights.Qkv, weights.QkvBias, _inputMajor);
-        }
-
-        Tensor? rawQueryKey = NormQueryKey(weights, qkv, shape);
-        Rotate(qkv, shape, inverse: false);
-        (Tensor attention, Tensor logSumExp) = _attention.Forward(qkv, shape);
-        Tensor middle = LinearOp.Forward(attention, weights.AttentionOut, weights.AttentionOutBias, _inputMajor);
-        middle.add_(input, Scalars.One);
-
-        Tensor up;
-        using (Tensor normed = NormOp.Forward(middle, weights.MlpNorm, weights.MlpNormBias, _config.NormEpsilon))
-        {
-            up = LinearOp.Forward(normed, weights.Up, weights.UpBias, _inputMajor);
-        }
-
-        using Tensor activated = ActivationOp.Forward(up, _config.Activation, _config.GatedMlp);
+        LayerActivations activations = Restore(weights, input, kept: default, shape);
+        using Tensor activated = ActivationOp.Forward(activations.Up, _config.Activation, _config.GatedMlp);
         Tensor output = LinearOp.Forward(activated, weights.Down, weights.DownBias, _inputMajor);
-        output.add_(middle, Scalars.One);
+        output.add_(activations.Middle, Scalars.One);
+        activations.MoveToOuterDisposeScope();
+        return (output.MoveToOuterDisposeScope(), activations);
+    }
+
+    /// <summary>What the backward needs, of which some was kept: the rest is computed again, in the forward's order and so to the same bits.</summary>
+    /// <param name="weights">The layer's weights.</param>
+    /// <param name="input">[rows, H]; taken over by the activations.</param>
+    /// <param name="kept">What is there; stays the caller's.</param>
+    /// <param name="shape">Micro-batch.</param>
+    /// <returns>All of it, the caller's.</returns>
+    public LayerActivations Restore(LayerTensors weights, Tensor input, in ActivationViews kept, BatchShape shape)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor qkv, Tensor? rawQueryKey) = kept.Qkv is null ? Project(weights, input, shape) : (kept.Qkv.alias(), kept.RawQueryKey?.alias());
+        (Tensor attention, Tensor logSumExp) = kept.AttentionOutput is null || kept.LogSumExp is null
+            ? _attention.Forward(qkv, shape)
+            : (kept.AttentionOutput.alias(), kept.LogSumExp.alias());
+        Tensor middle = kept.Middle?.alias() ?? AddAttention(weights, input, attention);
+        Tensor up = kept.Up?.alias() ?? ProjectUp(weights, middle);
         var activations = new LayerActivations
         {
             Input = input,
-            Qkv = qkv.MoveToOuterDisposeScope(),
-            RawQueryKey = rawQueryKey?.MoveToOuterDisposeScope(),
-            AttentionOutput = attention.MoveToOuterDisposeScope(),
-            LogSumExp = logSumExp.MoveToOuterDisposeScope(),
-            Middle = middle.MoveToOuterDisposeScope(),
-            Up = up.MoveToOuterDisposeScope(),
+            Qkv = qkv,
+            RawQueryKey = rawQueryKey,
+            AttentionOutput = attention,
+            LogSumExp = logSumExp,
+            Middle = middle,
+            Up = up,
         };
-        return (output.MoveToOuterDisposeScope(), activations);
+        activations.MoveToOuterDisposeScope();
+        return activations;
     }
 
     /// <summary>Backward; adds the weights' gradients into their sums.</summary>
@@ -83,6 +86,33 @@ internal sealed class DecoderLayer
         using DisposeScope scope = NewDisposeScope();
         Tensor gradMiddle = MlpBackward(weights, sums, saved, gradOutput);
         return AttentionBackward(weights, sums, saved, gradMiddle, shape).MoveToOuterDisposeScope();
+    }
+
+    /// <returns>Projections after norms and rotation; queries and keys before their norms.</returns>
+    private (Tensor Qkv, Tensor? RawQueryKey) Project(LayerTensors weights, Tensor input, BatchShape shape)
+    {
+        Tensor qkv;
+        using (Tensor normed = NormOp.Forward(input, weights.InputNorm, weights.InputNormBias, _config.NormEpsilon))
+        {
+            qkv = LinearOp.Forward(normed, weights.Qkv, weights.QkvBias, _inputMajor);
+        }
+
+        Tensor? rawQueryKey = NormQueryKey(weights, qkv, shape);
+        Rotate(qkv, shape, inverse: false);
+        return (qkv, rawQueryKey);
+    }
+
+    private Tensor AddAttention(LayerTensors weights, Tensor input, Tensor attention)
+    {
+        Tensor middle = LinearOp.Forward(attention, weights.AttentionOut, weights.AttentionOutBias, _inputMajor);
+        middle.add_(input, Scalars.One);
+        return middle;
+    }
+
+    private Tensor ProjectUp(LayerTensors weights, Tensor middle)
+    {
+        using Tensor normed = NormOp.Forward(middle, weights.MlpNorm, weights.MlpNormBias, _config.NormEpsilon);
+        return LinearOp.Forward(normed, weights.Up, weights.UpBias, _inputMajor);
     }
 
     private Tensor MlpBackward(LayerTensors weights, LayerTensors sums, LayerActivations saved, Tensor gradOutput)

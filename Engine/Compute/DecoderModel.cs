@@ -5,13 +5,12 @@ using static TorchSharp.torch;
 namespace Offload.Engine.Compute;
 
 /// <summary>
-/// A whole decoder with all weights at hand, unit after unit: the plain order that every schedule must agree with, bit for bit.
-/// Stateless but for rotary tables; returned tensors belong to the caller.
+/// A decoder's units, each for itself, and the whole with all weights at hand, unit after unit: the plain order that every schedule must
+/// agree with, bit for bit. Stateless but for rotary tables; returned tensors belong to the caller.
 /// </summary>
 internal sealed class DecoderModel
 {
     private readonly DecoderConfig _config;
-    private readonly DecoderLayer _layer;
     private readonly int _headChunkTokens;
 
     /// <param name="layout">The model.</param>
@@ -21,14 +20,17 @@ internal sealed class DecoderModel
     {
         _config = layout.Config;
         _headChunkTokens = headChunkTokens;
-        _layer = new DecoderLayer(layout, _config.Rope is null ? null : new RotaryTables(_config.Rope, _config.HeadSize, maxTokens));
+        Layer = new DecoderLayer(layout, _config.Rope is null ? null : new RotaryTables(_config.Rope, _config.HeadSize, maxTokens));
     }
+
+    /// <summary>What all layers compute.</summary>
+    public DecoderLayer Layer { get; }
 
     /// <summary>Sum of the counted tokens' losses, without gradients.</summary>
     public double Loss(ModelTensors weights, MicroBatch batch)
     {
         using Tensor hidden = Hidden(weights, batch);
-        return HeadOp.Loss(hidden, weights.Head.Matrix, batch.Targets, _headChunkTokens);
+        return HeadLoss(weights.Head, hidden, batch);
     }
 
     /// <summary>Logits of every token, whole: for checks and for generation.</summary>
@@ -40,6 +42,11 @@ internal sealed class DecoderModel
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor hidden = Hidden(weights, batch);
+        if (weights.Head.FinalNorm is not null)
+        {
+            hidden = FinalNorm(weights.Head, hidden);
+        }
+
         if (lastTokenOnly)
         {
             hidden = hidden.view(batch.Shape.Sequences, batch.Shape.Tokens, -1).select(1, batch.Shape.Tokens - 1);
@@ -59,11 +66,10 @@ internal sealed class DecoderModel
         // Everything made here is freed here, whatever fails on the way.
         using DisposeScope scope = NewDisposeScope();
         var saved = new Stack<LayerActivations>();
-        using Tensor ids = IdTensor(batch, weights);
-        Tensor x = Embed(weights, ids, batch.Shape);
+        Tensor x = Embed(weights.Embedding, batch);
         foreach (LayerTensors layer in weights.Layers)
         {
-            (x, LayerActivations activations) = _layer.Forward(layer, x, batch.Shape);
+            (x, LayerActivations activations) = Layer.Forward(layer, x, batch.Shape);
             saved.Push(activations);
         }
 
@@ -71,62 +77,72 @@ internal sealed class DecoderModel
         Tensor gradient;
         using (x)
         {
-            (loss, gradient) = HeadForwardBackward(weights.Head, sums.Head, x, batch, gradScale);
+            (loss, gradient) = HeadLossAndGradients(weights.Head, sums.Head, x, batch, gradScale);
         }
 
         for (int i = weights.Layers.Count - 1; i >= 0; i--)
         {
             using LayerActivations activations = saved.Pop();
             using Tensor gradOutput = gradient;
-            gradient = _layer.Backward(weights.Layers[i], sums.Layers[i], activations, gradOutput, batch.Shape);
+            gradient = Layer.Backward(weights.Layers[i], sums.Layers[i], activations, gradOutput, batch.Shape);
         }
 
         using (gradient)
         {
-            EmbeddingOp.Backward(
-                ids, gradient, sums.Embedding.Tokens, sums.Embedding.Positions, _config.LearnedPositionOffset ?? 0, _config.PaddingId, batch.Shape);
+            EmbeddingBackward(sums.Embedding, batch, gradient);
         }
 
         return loss;
     }
 
-    private static Tensor IdTensor(MicroBatch batch, ModelTensors weights)
+    /// <returns>[rows, H]: the first layer's input.</returns>
+    public Tensor Embed(EmbeddingTensors weights, MicroBatch batch)
     {
-        using Tensor ids = tensor(batch.Ids, ScalarType.Int64);
-        return ids.to(weights.Embedding.Tokens.device);
+        using Tensor ids = IdTensor(batch, weights.Tokens);
+        return EmbeddingOp.Forward(ids, weights.Tokens, weights.Positions, _config.LearnedPositionOffset ?? 0, batch.Shape);
     }
 
-    private Tensor Embed(ModelTensors weights, Tensor ids, BatchShape shape) => EmbeddingOp.Forward(
-        ids, weights.Embedding.Tokens, weights.Embedding.Positions, _config.LearnedPositionOffset ?? 0, shape);
-
-    /// <returns>[rows, H] after the final norm.</returns>
-    private Tensor Hidden(ModelTensors weights, MicroBatch batch)
+    /// <summary>Adds the embedding's gradients into their sums.</summary>
+    /// <param name="sums">fp32 gradient sums.</param>
+    /// <param name="batch">Ids.</param>
+    /// <param name="gradient">[rows, H]: gradient of what was embedded.</param>
+    public void EmbeddingBackward(EmbeddingTensors sums, MicroBatch batch, Tensor gradient)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor ids = IdTensor(batch, weights);
-        Tensor x = Embed(weights, ids, batch.Shape);
-        foreach (LayerTensors layer in weights.Layers)
-        {
-            (x, LayerActivations activations) = _layer.Forward(layer, x, batch.Shape);
-            activations.Dispose();
-        }
-
-        if (weights.Head.FinalNorm is null)
-        {
-            return x.MoveToOuterDisposeScope();
-        }
-
-        return NormOp.Forward(x, weights.Head.FinalNorm, weights.Head.FinalNormBias, _config.NormEpsilon).MoveToOuterDisposeScope();
+        using Tensor ids = IdTensor(batch, sums.Tokens);
+        EmbeddingOp.Backward(ids, gradient, sums.Tokens, sums.Positions, _config.LearnedPositionOffset ?? 0, _config.PaddingId, batch.Shape);
     }
 
-    private (double Loss, Tensor GradX) HeadForwardBackward(HeadTensors weights, HeadTensors sums, Tensor x, MicroBatch batch, float gradScale)
+    /// <summary>Loss alone.</summary>
+    /// <param name="weights">The head.</param>
+    /// <param name="x">[rows, H]: the last layer's output.</param>
+    /// <param name="batch">Targets.</param>
+    /// <returns>Sum of the counted tokens' losses.</returns>
+    public double HeadLoss(HeadTensors weights, Tensor x, MicroBatch batch)
+    {
+        if (weights.FinalNorm is null)
+        {
+            return HeadOp.Loss(x, weights.Matrix, batch.Targets, _headChunkTokens);
+        }
+
+        using Tensor normed = FinalNorm(weights, x);
+        return HeadOp.Loss(normed, weights.Matrix, batch.Targets, _headChunkTokens);
+    }
+
+    /// <summary>Loss, and gradients added into their sums.</summary>
+    /// <param name="weights">The head.</param>
+    /// <param name="sums">fp32 gradient sums.</param>
+    /// <param name="x">[rows, H]: the last layer's output.</param>
+    /// <param name="batch">Targets.</param>
+    /// <param name="gradScale">1 / number of counted tokens of the whole step.</param>
+    /// <returns>Sum of the counted tokens' losses; gradient of x, the caller's.</returns>
+    public (double Loss, Tensor GradX) HeadLossAndGradients(HeadTensors weights, HeadTensors sums, Tensor x, MicroBatch batch, float gradScale)
     {
         if (weights.FinalNorm is null)
         {
             return HeadOp.LossAndGradients(x, weights.Matrix, batch.Targets, gradScale, sums.Matrix, _headChunkTokens);
         }
 
-        using Tensor normed = NormOp.Forward(x, weights.FinalNorm, weights.FinalNormBias, _config.NormEpsilon);
+        using Tensor normed = FinalNorm(weights, x);
         (double loss, Tensor gradNormed) = HeadOp.LossAndGradients(normed, weights.Matrix, batch.Targets, gradScale, sums.Matrix, _headChunkTokens);
         using (gradNormed)
         {
@@ -134,5 +150,27 @@ internal sealed class DecoderModel
                 x, weights.FinalNorm, weights.FinalNormBias is not null, _config.NormEpsilon, gradNormed, sums.FinalNorm!, sums.FinalNormBias);
             return (loss, gradX);
         }
+    }
+
+    private static Tensor IdTensor(MicroBatch batch, Tensor embedding)
+    {
+        using Tensor ids = tensor(batch.Ids, ScalarType.Int64);
+        return ids.to(embedding.device);
+    }
+
+    private Tensor FinalNorm(HeadTensors weights, Tensor x) => NormOp.Forward(x, weights.FinalNorm!, weights.FinalNormBias, _config.NormEpsilon);
+
+    /// <returns>[rows, H] before the final norm.</returns>
+    private Tensor Hidden(ModelTensors weights, MicroBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = Embed(weights.Embedding, batch);
+        foreach (LayerTensors layer in weights.Layers)
+        {
+            (x, LayerActivations activations) = Layer.Forward(layer, x, batch.Shape);
+            activations.Dispose();
+        }
+
+        return x.MoveToOuterDisposeScope();
     }
 }

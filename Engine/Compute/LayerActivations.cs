@@ -29,6 +29,32 @@ internal sealed class LayerActivations : IDisposable
     /// <summary>[rows, G]: before the activation function.</summary>
     public required Tensor Up { get; init; }
 
+    /// <summary>Hands what was made, which is all but the input, to the dispose scope around the one that it is in.</summary>
+    public void MoveToOuterDisposeScope()
+    {
+        Qkv.MoveToOuterDisposeScope();
+        RawQueryKey?.MoveToOuterDisposeScope();
+        AttentionOutput.MoveToOuterDisposeScope();
+        LogSumExp.MoveToOuterDisposeScope();
+        Middle.MoveToOuterDisposeScope();
+        Up.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Copies to the places that are given.</summary>
+    public void CopyTo(in ActivationViews places)
+    {
+        places.Qkv?.copy_(Qkv);
+        if (RawQueryKey is not null)
+        {
+            places.RawQueryKey?.copy_(RawQueryKey);
+        }
+
+        places.AttentionOutput?.copy_(AttentionOutput);
+        places.LogSumExp?.copy_(LogSumExp);
+        places.Middle?.copy_(Middle);
+        places.Up?.copy_(Up);
+    }
+
     public void Dispose()
     {
         Input.Dispose();

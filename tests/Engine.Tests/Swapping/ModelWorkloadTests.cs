@@ -1,0 +1,79 @@
+using Offload.Engine.Models;
+using Offload.Engine.Swapping;
+using Offload.Engine.Tests.Compute;
+using Offload.Engine.Training;
+using Offload.Swap.Planning;
+using Offload.Tests.Infrastructure;
+
+namespace Offload.Engine.Tests.Swapping;
+
+public sealed class ModelWorkloadTests
+{
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    [InlineData("llama3-tied")]
+    [InlineData("opt")]
+    [InlineData("qwen3")]
+    public void Create_Model_FlopsOfAStepAreThoseOfItsProfile(string name)
+    {
+        ModelLayout layout = ModelLayout.Create(HubConfig.Load(Path.Combine(GoldenFolder.Repository, name)));
+        AssertFlops(layout, ModelWorkload.Create(layout, ComputeType.BFloat16, 24, 3, 5, 512, 1 << 21), numTokens: 24 * 3 * 5, sequenceTokens: 24);
+    }
+
+    [Fact]
+    public void Create_LargeModelFromItsConfigAlone_Counts()
+    {
+        DecoderConfig config = SmallLlama.Config with
+        {
+            ModelType = "opt",
+            VocabularySize = 50_272,
+            HiddenSize = 12_288,
+            NumLayers = 96,
+            NumHeads = 96,
+            NumKeyValueHeads = 96,
+            HeadSize = 128,
+            IntermediateSize = 49_152,
+            MaxPositions = 2048,
+            Norm = NormKind.LayerNorm,
+            Activation = ActivationKind.Relu,
+            GatedMlp = false,
+            Rope = null,
+            LearnedPositionOffset = 2,
+            QueryKeyValueBias = true,
+            AttentionOutputBias = true,
+            MlpBias = true,
+            TiedEmbeddings = true,
+        };
+        ModelLayout layout = ModelLayout.Create(config);
+
+        Workload work = ModelWorkload.Create(layout, ComputeType.BFloat16, 2048, 64, 8, 512, 1 << 21);
+
+        Assert.Equal(174_604_468_224, work.Units.Sum(unit => unit.NumParameters));
+        Assert.Equal(layout.NumParameters, work.Units.Sum(unit => unit.NumParameters));
+        Assert.Equal(2048L * 64 * 12_288 * 2, work.HiddenBytes);
+        Assert.Equal((2, 2, true), (work.WeightBytes, work.GradientBytes, work.IsTied));
+        Assert.Equal(2048L * 64 * 49_152 * 2, work.Units[1].Activations[3].SizeBytes);
+        Assert.True(work.WorkspaceBytes > 2048L * 64 * 12_288 * 2 * 10);
+        AssertFlops(layout, work, numTokens: 2048.0 * 64 * 8, sequenceTokens: 2048);
+    }
+
+    [Fact]
+    public void Create_Activations_RecomputeEverythingButTheLastProduct()
+    {
+        ModelLayout layout = ModelLayout.Create(SmallLlama.Config);
+        UnitShape layer = ModelWorkload.Create(layout, ComputeType.Float32, 32, 2, 1, 512, 1 << 21).Units[1];
+
+        Assert.Equal(["qkv", "attention", "middle", "up"], layer.Activations.Select(activation => activation.Name));
+        Assert.Equal(layer.AttentionFlops, layer.Activations.Sum(activation => activation.RecomputeAttentionFlops));
+        double down = 2.0 * 64 * SmallLlama.Config.IntermediateSize * SmallLlama.Config.HiddenSize;
+        Assert.Equal(layer.Flops - down, layer.Activations.Sum(activation => activation.RecomputeFlops), 1e-6);
+    }
+
+    private static void AssertFlops(ModelLayout layout, Workload work, double numTokens, int sequenceTokens)
+    {
+        double flops = work.NumMicroBatches * work.Units.Sum(unit => (unit.Role == UnitRole.Head ? 1 : 3) * (unit.Flops + unit.AttentionFlops));
+        double expected = numTokens * ResidentPlanner.Profile(layout).FlopsPerToken(sequenceTokens);
+        Assert.Equal(1, flops / expected, 1e-12);
+    }
+}
