@@ -14,7 +14,7 @@ public static class ScheduleChecker
     /// <param name="schedule">The schedule.</param>
     /// <param name="budgetBytes">What the slots of each tier may take together.</param>
     public static string? FindProblem(StepSchedule schedule, Func<Tier, long> budgetBytes) =>
-        FindOverBudget(schedule, budgetBytes) ?? FindWrongContent(schedule) ?? FindRace(schedule);
+        FindOverBudget(schedule, budgetBytes) ?? FindAmbiguousName(schedule) ?? FindUnknownGuard(schedule) ?? FindWrongContent(schedule) ?? FindRace(schedule);
 
     private static string? FindOverBudget(StepSchedule schedule, Func<Tier, long> budgetBytes)
     {
@@ -30,29 +30,89 @@ public static class ScheduleChecker
         return null;
     }
 
-    /// <summary>Follows what is in each slot in program order, for two periods: in the first nobody knows what one before has left.</summary>
-    private static string? FindWrongContent(StepSchedule schedule)
+    /// <summary>
+    /// Whether schedules of one plan, one after the other, find in persistent slots what the ones before have left, and count on nothing in the
+    /// others; equal names must be equal slots.
+    /// </summary>
+    /// <param name="schedules">In the order in which they run, each one period long.</param>
+    /// <returns>The first thing that is wrong; null if nothing is.</returns>
+    public static string? FindProblemAcross(IReadOnlyList<StepSchedule> schedules)
     {
-        int count = schedule.Operations.Count;
-        var content = new long?[schedule.Slots.Count];
-        for (int index = 0; index < 2 * count; index++)
+        bool[] guards = schedules.Any(HasGuards) ? [false, true] : [false];
+        foreach (bool isRedone in guards)
         {
-            int operation = index % count;
-            foreach (SlotAccess access in schedule.AccessesOf(operation))
+            var tracker = new ContentTracker();
+            for (int i = 0; i < schedules.Count; i++)
             {
-                long? found = content[access.Slot];
-                if (access.Mode.HasFlag(AccessMode.Read) && found != access.Content && (found is not null || index >= count))
+                string? problem = tracker.Play(schedules[i], [isRedone]);
+                if (problem is not null)
                 {
-                    return $"{Name(schedule, operation)}: expected {access.Content} in slot '{schedule.Slots[access.Slot].Name}', found {found?.ToString() ?? "nothing"}";
+                    return $"schedule {i} of {schedules.Count}: {problem}";
                 }
             }
+        }
 
-            foreach (SlotAccess access in schedule.AccessesOf(operation))
+        return null;
+    }
+
+    /// <summary>An operation, for messages.</summary>
+    internal static string Name(StepSchedule schedule, int operation)
+    {
+        Operation found = schedule.Operations[operation];
+        return $"operation {operation} ({found.Kind}, unit {found.Unit}, micro-batch {found.MicroBatch}, tile {found.Tile})";
+    }
+
+    private static string? FindAmbiguousName(StepSchedule schedule)
+    {
+        string? twice = schedule.Slots.GroupBy(slot => slot.Name).FirstOrDefault(slots => slots.Count() > 1)?.Key;
+        return twice is null ? null : $"two slots are called '{twice}'";
+    }
+
+    private static string? FindUnknownGuard(StepSchedule schedule)
+    {
+        for (int operation = 0; operation < schedule.Operations.Count; operation++)
+        {
+            if (schedule.Operations[operation].Guard != Guard.None && !ReadsDecision(schedule.AccessesOf(operation)))
             {
-                if (access.Mode.HasFlag(AccessMode.Write))
-                {
-                    content[access.Slot] = access.Content;
-                }
+                return $"{Name(schedule, operation)}: is guarded, but does not wait for the decision";
+            }
+        }
+
+        return null;
+    }
+
+    private static bool ReadsDecision(ReadOnlySpan<SlotAccess> accesses)
+    {
+        foreach (SlotAccess access in accesses)
+        {
+            if (access.Mode.HasFlag(AccessMode.Read) && Content.KindOf(access.Content) == ContentKind.Decision)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool HasGuards(StepSchedule schedule) => schedule.Operations.Any(operation => operation.Guard != Guard.None);
+
+    /// <summary>
+    /// Follows what is in each slot over periods: in the first nobody knows what one before has left. What is guarded may be done in any of them:
+    /// a slot holds what its last writer of this period left, or the last guarded one of an earlier period, so that three periods show all there is.
+    /// </summary>
+    private static string? FindWrongContent(StepSchedule schedule)
+    {
+        if (!HasGuards(schedule))
+        {
+            return new ContentTracker().Play(schedule, [false, false]);
+        }
+
+        for (int periods = 0; periods < 8; periods++)
+        {
+            string? problem = new ContentTracker().Play(schedule, [(periods & 1) != 0, (periods & 2) != 0, (periods & 4) != 0]);
+            if (problem is not null)
+            {
+                return problem;
             }
         }
 
@@ -125,11 +185,5 @@ public static class ScheduleChecker
                 clock[lane] = Math.Max(clock[lane], clocks[(other * NumLanes) + lane]);
             }
         }
-    }
-
-    private static string Name(StepSchedule schedule, int operation)
-    {
-        Operation found = schedule.Operations[operation];
-        return $"operation {operation} ({found.Kind}, unit {found.Unit}, micro-batch {found.MicroBatch}, tile {found.Tile})";
     }
 }

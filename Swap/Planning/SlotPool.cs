@@ -2,24 +2,41 @@ using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning;
 
-/// <summary>Slots of one size that values take turns in, while a schedule is being emitted: the one that was free longest comes first.</summary>
+/// <summary>
+/// Slots of one size that values take turns in, while a schedule is being emitted: the one that was free longest comes first. A slot is made
+/// when it is first needed, so that a schedule has none that it does not use.
+/// </summary>
 /// <param name="builder">Gets the slots.</param>
 /// <param name="name">Of a slot, before its number.</param>
 /// <param name="tier">Where they are.</param>
-/// <param name="count">How many.</param>
+/// <param name="count">How many at most.</param>
 /// <param name="sizeBytes">Of each.</param>
-internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, int count, long sizeBytes)
+/// <param name="isPersistent">What is in them outlives the schedule.</param>
+internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, int count, long sizeBytes, bool isPersistent)
 {
-    private readonly Queue<int> _free = new(Enumerable.Range(0, count).Select(i => builder.AddSlot($"{name} {i}", tier, sizeBytes)));
+    private readonly Queue<int> _free = [];
     private readonly Dictionary<long, int> _held = [];
+    private int _numMade;
+
+    /// <summary>Whether a slot can be taken.</summary>
+    public bool HasFree => _numMade < count || _free.Count > 0;
+
+    /// <summary>Where a value is.</summary>
+    public int this[long content] => _held[content];
 
     /// <summary>Takes a slot for a value that an operation is about to write.</summary>
     /// <exception cref="InvalidOperationException">None is free: the builder's order needs more of them.</exception>
     public int Take(long content)
     {
-        if (!_free.TryDequeue(out int slot))
+        int slot;
+        if (_numMade < count)
         {
-            throw new InvalidOperationException($"no slot '{name}' is free");
+            slot = builder.AddSlot($"{name}{_numMade}", tier, sizeBytes, isPersistent);
+            _numMade++;
+        }
+        else if (!_free.TryDequeue(out slot))
+        {
+            throw new InvalidOperationException($"no slot '{name.TrimEnd()}' is free");
         }
 
         _held.Add(content, slot);
@@ -28,12 +45,6 @@ internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, 
 
     /// <summary>Whether a value is in one.</summary>
     public bool Holds(long content) => _held.ContainsKey(content);
-
-    /// <summary>Whether a slot can be taken.</summary>
-    public bool HasFree => _free.Count > 0;
-
-    /// <summary>Where a value is.</summary>
-    public int this[long content] => _held[content];
 
     /// <summary>Gives a value's slot to whoever comes next; operations added so far still find the value in it.</summary>
     public void Release(long content)

@@ -1,17 +1,17 @@
 namespace Offload.Swap.Planning;
 
-/// <summary>In which order a step's micro-batches pass through the units.</summary>
+/// <summary>Which unit and micro-batch comes after which. All orders give the same numbers.</summary>
 public enum StepOrder : byte
 {
-    /// <summary>All micro-batches through a unit before the next unit.</summary>
+    /// <summary>All micro-batches pass through a unit before the next unit: weights cross the bus twice a step (GreedySnake's vertical order, 2025).</summary>
     LayerMajor,
 
-    /// <summary>A micro-batch through all units before the next micro-batch.</summary>
+    /// <summary>A micro-batch passes through all units, forward and backward, before the next one: weights cross the bus twice a micro-batch.</summary>
     MicroBatchMajor,
 
-    /// <summary>As Fuyou: micro-batch-major, each unit updated under the backward of those before it.</summary>
+    /// <summary>As <see cref="MicroBatchMajor"/>; units are updated under the last backward, or after the norm if gradients are clipped (Fuyou, 2024).</summary>
     Fuyou,
 
-    /// <summary>As ZeRO-Infinity: micro-batch-major, the optimizer a stage of its own.</summary>
+    /// <summary>As <see cref="MicroBatchMajor"/>; updates are a stage of their own, and the next step begins after it (ZeRO-Infinity, 2021).</summary>
     ZeroInfinity,
 }

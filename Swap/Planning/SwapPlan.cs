@@ -6,6 +6,9 @@ public sealed record SwapPlan
     /// <summary>One a unit.</summary>
     public required IReadOnlyList<UnitPlan> Units { get; init; }
 
+    /// <summary>Which unit and micro-batch comes after which.</summary>
+    public StepOrder Order { get; init; } = StepOrder.LayerMajor;
+
     /// <summary>When units are updated.</summary>
     public required UpdateMode Update { get; init; }
 
@@ -29,4 +32,18 @@ public sealed record SwapPlan
 
     /// <summary>Tiles of states that pass through CPU memory at a time.</summary>
     public int TileSlots { get; init; } = 3;
+
+    /// <summary>Gradients of units that pass through CPU memory at a time, on their way to an update that comes at once, or to and from the drives.</summary>
+    public int GradientStagingSlots { get; init; } = 2;
+
+    /// <summary>
+    /// Share of the tiles, from 0 to 1, whose update waits for the next step's forward although others' are done under the backward (immediate and
+    /// speculative): drives and CPU then work through the whole step (GreedySnake's delayed share, 2025).
+    /// </summary>
+    public double DelayedShare { get; init; }
+
+    /// <summary>Refuses what no schedule can be made of.</summary>
+    /// <param name="work">The step.</param>
+    /// <exception cref="PlanInfeasibleException">The plan contradicts itself, its order of work, or the step.</exception>
+    public void Validate(Workload work) => PlanRules.Check(work, this);
 }

@@ -18,6 +18,9 @@ public sealed record UnitShape
     /// <summary>Attention of the forward.</summary>
     public double AttentionFlops { get; init; }
 
+    /// <summary>GPU memory traffic of the forward's element-wise work, bytes; the backward has twice as much. Of the head: of all it does.</summary>
+    public double ElementBytes { get; init; }
+
     /// <summary>What the backward needs beside the unit's input.</summary>
     public IReadOnlyList<ActivationShape> Activations { get; init; } = [];
 }

@@ -11,4 +11,7 @@ public enum UpdateMode : byte
 
     /// <summary>All after the last backward, in a stage of its own.</summary>
     Separate,
+
+    /// <summary>Each right after its backward as if nothing were clipped, from one generation of states to the other; if the norm says otherwise, again from the old one.</summary>
+    Speculative,
 }

@@ -3,6 +3,8 @@ namespace Offload.Swap.Planning;
 /// <summary>A step to be planned: a model's units and how the tokens of a step are cut.</summary>
 public sealed record Workload
 {
+    private static readonly int[] SplitMasterParts = [2, 2, 4, 4];
+
     /// <summary>Units in the order of the forward pass: embedding, layers, head.</summary>
     public required IReadOnlyList<UnitShape> Units { get; init; }
 
@@ -26,6 +28,9 @@ public sealed record Workload
 
     /// <summary>Bytes of a parameter's optimizer states, its master weight included.</summary>
     public int StateBytes { get; init; } = 12;
+
+    /// <summary>Bytes a parameter of each part of a tile, which is padded to whole pages: high and low half of the master weight, first and second moment.</summary>
+    public IReadOnlyList<int> StatePartBytes => StateBytes == 12 ? SplitMasterParts : [StateBytes];
 
     /// <summary>Parameters of a tile of states.</summary>
     public long TileParameters { get; init; } = 1 << 21;

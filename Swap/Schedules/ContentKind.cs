@@ -35,4 +35,7 @@ public enum ContentKind : byte
 
     /// <summary>What became of the step.</summary>
     Decision,
+
+    /// <summary>All of the step is done: for orders whose steps do not overlap. No bytes of its own.</summary>
+    StepEnd,
 }

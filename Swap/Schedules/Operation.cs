@@ -27,6 +27,9 @@ public readonly record struct Operation
     /// <summary>When it is to be done at all.</summary>
     public Guard Guard { get; init; }
 
+    /// <summary>It belongs to the step of the period before: nothing to do in a first period, nor in one after a drain.</summary>
+    public bool IsDelayed { get; init; }
+
     /// <summary>Arithmetic of a compute operation: matrix products.</summary>
     public double Flops { get; init; }
 

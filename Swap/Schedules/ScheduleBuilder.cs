@@ -10,9 +10,9 @@ internal sealed class ScheduleBuilder
 
     /// <summary>Adds a slot.</summary>
     /// <returns>Its index.</returns>
-    public int AddSlot(string name, Tier tier, long sizeBytes)
+    public int AddSlot(string name, Tier tier, long sizeBytes, bool isPersistent = false)
     {
-        _slots.Add(new Slot(name, tier, sizeBytes));
+        _slots.Add(new Slot(name, tier, sizeBytes, isPersistent));
         return _slots.Count - 1;
     }
 

@@ -20,9 +20,6 @@ public sealed record PlanChoices
     /// <summary>Gradients are clipped by their global norm: rules out <see cref="UpdateMode.Immediate"/>.</summary>
     public bool IsClipped { get; init; } = true;
 
-    /// <summary>A NaN stops the run, so that <see cref="UpdateMode.Immediate"/> needs no second generation.</summary>
-    public bool StopsOnNan { get; init; }
-
     /// <summary>All states are written to the drives in every step; null: when any of them live there.</summary>
     public bool? IsDurable { get; init; }
 }

@@ -1,0 +1,157 @@
+using Offload.Swap.Schedules;
+
+namespace Offload.Swap.Planning;
+
+/// <summary>The optimizer over a unit's tiles, what brings them and takes them away, and the commit. One thread.</summary>
+internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, GradientEmitter gradients)
+{
+    private static readonly long Decision = PlanContext.Of(ContentKind.Decision, 0);
+
+    private (int Slot, int Unit) _gradient = (Operation.None, Operation.None);
+
+    /// <summary>All tiles of a unit whose turn it is.</summary>
+    public void All(int unit, UpdateTurn turn) => Slice(unit, turn, 0, 1);
+
+    /// <summary>
+    /// A part of the tiles of a unit whose turn it is, so that other work comes in between. The slices of a unit follow each other; nothing of
+    /// another unit's comes between them.
+    /// </summary>
+    /// <param name="unit">The unit; nothing happens if there is none.</param>
+    /// <param name="turn">Which of its tiles.</param>
+    /// <param name="slice">From 0.</param>
+    /// <param name="numSlices">Of how many.</param>
+    public void Slice(int unit, UpdateTurn turn, int slice, int numSlices)
+    {
+        if (unit < 0 || unit > context.Head)
+        {
+            return;
+        }
+
+        int[] tiles = context.Delayed.TilesOf(unit, turn);
+        int end = tiles.Length * (slice + 1) / numSlices;
+        Operation template = context.Make(OperationKind.UpdateStates, unit) with
+        {
+            Guard = turn == UpdateTurn.Again ? Guard.IfRedone : Guard.None,
+            IsDelayed = turn == UpdateTurn.OfStepBefore,
+        };
+        for (int i = tiles.Length * slice / numSlices; i < end; i++)
+        {
+            if (i == 0)
+            {
+                _gradient = (gradients.Open(unit, template, Condition(turn)), unit);
+            }
+
+            Tile(template with { Tile = tiles[i] }, turn);
+            if (i == tiles.Length - 1)
+            {
+                gradients.Close(unit);
+            }
+        }
+    }
+
+    /// <summary>Makes the step durable whose last new states were written before.</summary>
+    /// <param name="isDelayed">It is the step of the period before.</param>
+    public void Commit(bool isDelayed)
+    {
+        if (!context.Plan.IsDurable)
+        {
+            return;
+        }
+
+        Operation commit = context.Make(OperationKind.Commit, Operation.None) with { IsDelayed = isDelayed };
+        List<SlotAccess> accesses = [];
+        if (!isDelayed && context.Delayed.IsUnderBackward)
+        {
+            // States may all be written before it is known whether the step counts.
+            accesses.Add(PlanContext.Read(context.Slots.Decision, Decision));
+        }
+
+        AddStepEnd(accesses);
+        context.Builder.Add(commit, [.. accesses]);
+    }
+
+    private SlotAccess[] Condition(UpdateTurn turn) => turn == UpdateTurn.Again ? [PlanContext.Read(context.Slots.Decision, Decision)] : [];
+
+    private void Tile(Operation template, UpdateTurn turn)
+    {
+        int unit = template.Unit;
+        int tile = template.Tile;
+        Tier home = context.Plan.Units[unit].States;
+        long content = PlanContext.Of(ContentKind.States, unit, tile);
+        long count = context.Sizes.TileParameters(unit, tile);
+        long sizeBytes = count * context.Work.StateBytes;
+        SlotPool tiles = context.Slots.Tiles;
+        SlotAccess[] condition = Condition(turn);
+        int slot = home switch
+        {
+            Tier.Nvme => tiles.Take(content),
+            Tier.Cpu => context.Slots.HostStates(unit, tile),
+            _ => context.Slots.GpuStates(unit, tile),
+        };
+        if (home == Tier.Nvme)
+        {
+            context.Builder.Add(
+                Transfer(template, OperationKind.ReadStates, sizeBytes),
+                [PlanContext.Read(context.Slots.Stored(unit, tile), content), PlanContext.Write(slot, content), .. condition]);
+        }
+
+        AddUpdate(template, turn, home, slot, content, count);
+        if (!context.Plan.IsDurable)
+        {
+            return;
+        }
+
+        int from = slot;
+        if (home == Tier.Gpu)
+        {
+            from = tiles.Take(content);
+            context.Builder.Add(
+                Transfer(template, OperationKind.SaveStates, sizeBytes), [PlanContext.Read(slot, content), PlanContext.Write(from, content), .. condition]);
+        }
+
+        context.Builder.Add(
+            Transfer(template, OperationKind.WriteStates, sizeBytes),
+            [PlanContext.Read(from, content), PlanContext.Write(context.Slots.Stored(unit, tile), content), .. condition]);
+        if (home != Tier.Cpu)
+        {
+            tiles.Release(content);
+        }
+    }
+
+    private void AddUpdate(Operation template, UpdateTurn turn, Tier home, int slot, long content, long count)
+    {
+        int unit = template.Unit;
+        List<SlotAccess> accesses = [PlanContext.Update(slot, content), PlanContext.Read(_gradient.Slot, GradientEmitter.GradientOf(unit))];
+        if (turn != UpdateTurn.OfThisStep || !context.Delayed.IsUnderBackward)
+        {
+            accesses.Add(PlanContext.Read(context.Slots.Decision, Decision));
+        }
+
+        AddStepEnd(accesses);
+        if (home == Tier.Gpu)
+        {
+            weights.AddTo(accesses, unit, AccessMode.Update);
+            context.Builder.Add(template with { Kind = OperationKind.UpdateOnGpu, Amount = count }, [.. accesses]);
+            return;
+        }
+
+        if (context.Plan.Units[unit].Weights != Tier.Nvme)
+        {
+            accesses.Add(PlanContext.Update(context.Slots.CpuWeights(unit), PlanContext.Of(ContentKind.Weights, unit)));
+        }
+
+        context.Builder.Add(
+            template with { Amount = count, HostBytes = count * ((2L * context.Work.StateBytes) + context.Work.GradientBytes) }, [.. accesses]);
+    }
+
+    // Whoever is last ends the step: the next one's first forward waits for it.
+    private void AddStepEnd(List<SlotAccess> accesses)
+    {
+        if (context.Plan.Order == StepOrder.ZeroInfinity)
+        {
+            accesses.Add(PlanContext.Write(context.Slots.StepEnd, PlanContext.Of(ContentKind.StepEnd, 0)));
+        }
+    }
+
+    private static Operation Transfer(Operation template, OperationKind kind, long sizeBytes) => template with { Kind = kind, Amount = sizeBytes, HostBytes = sizeBytes };
+}
