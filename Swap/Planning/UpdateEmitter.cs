@@ -110,7 +110,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
 
         context.Builder.Add(
-            Transfer(template, OperationKind.WriteStates, sizeBytes),
+            Transfer(template, OperationKind.WriteStates, count * (context.Work.StateWriteBytes ?? context.Work.StateBytes)),
             [PlanContext.Read(from, content), PlanContext.Write(context.Slots.Stored(unit, tile), content), .. condition]);
         if (home != Tier.Cpu)
         {

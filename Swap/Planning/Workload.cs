@@ -29,6 +29,9 @@ public sealed record Workload
     /// <summary>Bytes of a parameter's optimizer states, its master weight included.</summary>
     public int StateBytes { get; init; } = 12;
 
+    /// <summary>Bytes of a parameter that an update writes to the drives; null: <see cref="StateBytes"/>. The published systems write 16-bit weights apart: 14.</summary>
+    public int? StateWriteBytes { get; init; }
+
     /// <summary>Bytes a parameter of each part of a tile, which is padded to whole pages: high and low half of the master weight, first and second moment.</summary>
     public IReadOnlyList<int> StatePartBytes => StateBytes == 12 ? SplitMasterParts : [StateBytes];
 
