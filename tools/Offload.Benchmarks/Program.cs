@@ -17,6 +17,16 @@ if (args is ["layer", ..])
     return LayerComparison.Run(args.AsSpan(1));
 }
 
+if (args is ["executor"])
+{
+    return ExecutorOverhead.Run();
+}
+
+if (args is ["simulator"])
+{
+    return SimulatorRate.Run();
+}
+
 // In this process: the arrays are large and the kernels long, so nothing is won by a fresh process for each, and no second build is needed.
 Job job = Job.InProcess
     .WithStrategy(RunStrategy.Monitoring)

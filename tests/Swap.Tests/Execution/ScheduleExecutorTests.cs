@@ -157,6 +157,31 @@ public sealed class ScheduleExecutorTests
     }
 
     [Fact]
+    public void WaitFor_LastOperationOfALane_ReturnsOnlyWhenItIsDone()
+    {
+        StepSchedule schedule = Independent(OperationKind.Forward, OperationKind.Backward);
+        long done = -1;
+        var handler = new DelegateHandler((operation, period, _) =>
+        {
+            Thread.Sleep(10);
+            Volatile.Write(ref done, (2 * period) + operation);
+        });
+
+        InTime.Run(() =>
+        {
+            using var executor = new ScheduleExecutor(schedule, handler);
+            for (int i = 0; i < 3; i++)
+            {
+                executor.Release();
+                executor.WaitFor(0, i);
+                Assert.True(Volatile.Read(ref done) >= 2 * i);
+                executor.WaitFor(1, i);
+                Assert.True(Volatile.Read(ref done) >= (2 * i) + 1);
+            }
+        });
+    }
+
+    [Fact]
     public void Wait_PeriodThatIsNotReleased_Throws()
     {
         using var executor = new ScheduleExecutor(Independent(OperationKind.Forward), new DelegateHandler((_, _, _) => { }));

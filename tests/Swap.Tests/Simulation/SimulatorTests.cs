@@ -83,6 +83,90 @@ public sealed class SimulatorTests
         }
     }
 
+    [Property(MaxTest = 200)]
+    public void Run_TwoPeriodsKept_AgreesWithAllKept(int seed)
+    {
+        StepSchedule schedule = RandomSchedule.Create(seed);
+        int numPeriods = 2 + (int)((uint)seed % 9);
+        var simulator = new Simulator(
+            schedule, operation => new OperationCost(operation.Amount, operation.Amount * 3), new SharedRates { SsdWriteMixed = 0.5, HostBytesPerSecond = 7 });
+
+        SimulationResult all = simulator.Run(numPeriods);
+        SimulationResult two = simulator.Run(numPeriods, keepsAllPeriods: false);
+
+        int skipped = (numPeriods - 2) * schedule.Operations.Count;
+        Assert.Equal(numPeriods - 2, two.FirstPeriod);
+        Assert.Equal(all.StartSeconds.Skip(skipped), two.StartSeconds);
+        Assert.Equal(all.EndSeconds.Skip(skipped), two.EndSeconds);
+        Assert.Equal(all.WaitedForLane.Skip(skipped), two.WaitedForLane);
+        Assert.Equal(all.PeriodSeconds, two.PeriodSeconds);
+        foreach (Lane lane in Enum.GetValues<Lane>())
+        {
+            Assert.Equal(all.BusySeconds(lane), two.BusySeconds(lane));
+            Assert.All(Enum.GetValues<Lane>(), other => Assert.Equal(all.IdleSeconds(lane, other), two.IdleSeconds(lane, other)));
+        }
+    }
+
+    [Property(MaxTest = 200)]
+    public void Run_AnyProgram_WaitsForTheLaneThatEndedTheGap(int seed)
+    {
+        StepSchedule schedule = RandomSchedule.Create(seed);
+        int count = schedule.Operations.Count;
+
+        SimulationResult result = Simulate(schedule, operation => operation.Amount, new SharedRates());
+
+        for (int index = 0; index < result.StartSeconds.Count; index++)
+        {
+            int waitedFor = result.WaitedForLane[index];
+            double lastEnd = double.NegativeInfinity;
+            foreach (Dependency dependency in schedule.DependenciesOf(index % count))
+            {
+                int other = (index / count * count) + dependency.Operation - (dependency.IsFromPeriodBefore ? count : 0);
+                if (other >= 0 && (waitedFor == Operation.None || (int)schedule.Operations[dependency.Operation].Lane == waitedFor))
+                {
+                    lastEnd = Math.Max(lastEnd, result.EndSeconds[other]);
+                }
+            }
+
+            Assert.True(waitedFor == Operation.None ? lastEnd <= result.StartSeconds[index] : lastEnd == result.StartSeconds[index]);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, 2)]
+    [InlineData(0.25, 2.75)]
+    [InlineData(1, 5)]
+    public void Run_GuardedOperation_CostsAsOftenAsItIsDone(double probability, double expectedSeconds)
+    {
+        var builder = new ScheduleBuilder();
+        builder.Add(Make(OperationKind.UpdateStates, 0));
+        builder.Add(Make(OperationKind.UpdateStates, 1) with { Guard = Guard.IfRedone });
+
+        SimulationResult result = new Simulator(
+            builder.Build(), operation => new OperationCost(operation.Unit == 0 ? 2 : 3, 0), new SharedRates(), probability).Run(4);
+
+        Assert.Equal(expectedSeconds, result.PeriodSeconds, 9);
+    }
+
+    [Fact]
+    public void Run_GuardedOperation_DrawsOnSharedMemoryAsEver()
+    {
+        var builder = new ScheduleBuilder();
+        builder.Add(Make(OperationKind.UpdateStates, 0) with { Guard = Guard.IfRedone });
+
+        // 400 bytes in 1 s where 100 bytes a second is all there is: 4 s, half of the time.
+        SimulationResult result = new Simulator(
+            builder.Build(), _ => new OperationCost(1, 400), new SharedRates { HostBytesPerSecond = 100 }, guardProbability: 0.5).Run(4);
+
+        Assert.Equal(2, result.PeriodSeconds, 9);
+    }
+
+    [Theory]
+    [InlineData(-0.1)]
+    [InlineData(1.1)]
+    public void Constructor_NoProbability_Throws(double probability) => Assert.Throws<ArgumentOutOfRangeException>(
+        () => new Simulator(new ScheduleBuilder().Build(), _ => default, new SharedRates(), probability));
+
     private static SimulationResult Simulate(StepSchedule schedule, Func<Operation, double> seconds, SharedRates shared) =>
         new Simulator(schedule, operation => new OperationCost(seconds(operation), 0), shared).Run(16);
 
