@@ -69,28 +69,19 @@ internal sealed class TrainBuilder
 
     private void Forward(int first)
     {
-        bool hasUpdates = first == 0 && _emit.Delayed.HasAny;
-        int numSlices = 2 * _emit.GroupSize;
-        if (hasUpdates)
-        {
-            _emit.Updates.All(0, UpdateTurn.OfStepBefore);
-            _emit.Weights.Ensure(0);
-            _emit.Updates.All(1, UpdateTurn.OfStepBefore);
-        }
-
+        DelayedQueue? updates = first == 0 && _emit.Delayed.HasAny ? new DelayedQueue(_emit.Updates, _emit.Delayed, _head + 1) : null;
+        AdvanceTo(0, 0);
         for (int unit = 0; unit <= _head; unit++)
         {
             _emit.Weights.Ensure(unit);
             for (int i = 0; i < _emit.GroupSize; i++)
             {
-                // Two units ahead: reading one's weights back from the drives does not wait for its states to be written.
-                Slice(unit + 2, 2 * i);
+                AdvanceTo(unit + 1, i);
                 if (i == 0)
                 {
                     _emit.Weights.Prefetch(unit + 1);
                 }
 
-                Slice(unit + 2, (2 * i) + 1);
                 if (unit == _head)
                 {
                     _emit.Compute.HeadLoss(first + i);
@@ -101,11 +92,6 @@ internal sealed class TrainBuilder
                 }
             }
 
-            if (hasUpdates && unit == Math.Max(0, _head - 2))
-            {
-                _emit.Updates.Commit(isDelayed: true);
-            }
-
             // The last layer's stay for its backward.
             if (unit < _head - 1)
             {
@@ -113,11 +99,18 @@ internal sealed class TrainBuilder
             }
         }
 
-        void Slice(int unit, int slice)
+        // All of a unit, of the next one as much as micro-batches are done, and what is on its way between a read of states and the write that
+        // makes room for another: a unit's weights are then read back from the drives when its states have just been written.
+        void AdvanceTo(int unit, int numMicroBatches)
         {
-            if (hasUpdates)
+            if (updates is not null && !updates.IsDone)
             {
-                _emit.Updates.Slice(unit, UpdateTurn.OfStepBefore, slice, numSlices);
+                int end = updates.EndOf(unit);
+                updates.AdvanceTo(end + ((updates.EndOf(unit + 1) - end) * numMicroBatches / _emit.GroupSize) + _plan.TileSlots);
+                if (updates.IsDone)
+                {
+                    _emit.Updates.Commit(isDelayed: true);
+                }
             }
         }
     }
@@ -127,7 +120,6 @@ internal sealed class TrainBuilder
         int end = first + _emit.GroupSize;
         bool isLast = end == _work.NumMicroBatches;
         bool hasUpdates = isLast && _emit.Delayed.IsUnderBackward;
-        int numSlices = 2 * _emit.GroupSize;
         _loadUnit = _head - 1;
         _loadMicroBatch = first;
         if (isLast)
@@ -154,7 +146,14 @@ internal sealed class TrainBuilder
 
                 if (microBatch == first && isNextLayer)
                 {
+                    // Two ahead: from the drives they come behind reads of states, which wait for this unit's gradients. Farther ahead they would
+                    // hold up activations.
                     _emit.Weights.Prefetch(unit - 1);
+                    if (unit > 2)
+                    {
+                        _emit.Weights.Prefetch(unit - 2);
+                    }
+
                     if (first > 0)
                     {
                         _emit.Gradients.PrefetchSums(unit - 1);
@@ -163,8 +162,7 @@ internal sealed class TrainBuilder
 
                 if (hasUpdates)
                 {
-                    _emit.Updates.Slice(unit + 1, UpdateTurn.OfThisStep, 2 * (microBatch - first), numSlices);
-                    _emit.Updates.Slice(unit + 1, UpdateTurn.OfThisStep, (2 * (microBatch - first)) + 1, numSlices);
+                    _emit.Updates.Slice(unit + 1, UpdateTurn.OfThisStep, microBatch - first, _emit.GroupSize);
                 }
 
                 _emit.Compute.Backward(unit, microBatch);

@@ -7,38 +7,40 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
 {
     private static readonly long Decision = PlanContext.Of(ContentKind.Decision, 0);
 
-    private (int Slot, int Unit) _gradient = (Operation.None, Operation.None);
+    private int _gradient = Operation.None;
 
     /// <summary>All tiles of a unit whose turn it is.</summary>
     public void All(int unit, UpdateTurn turn) => Slice(unit, turn, 0, 1);
 
-    /// <summary>
-    /// A part of the tiles of a unit whose turn it is, so that other work comes in between. The slices of a unit follow each other; nothing of
-    /// another unit's comes between them.
-    /// </summary>
-    /// <param name="unit">The unit; nothing happens if there is none.</param>
+    /// <summary>A part of them, so that other work comes in between.</summary>
+    /// <param name="unit">The unit.</param>
     /// <param name="turn">Which of its tiles.</param>
     /// <param name="slice">From 0.</param>
     /// <param name="numSlices">Of how many.</param>
     public void Slice(int unit, UpdateTurn turn, int slice, int numSlices)
     {
-        if (unit < 0 || unit > context.Head)
-        {
-            return;
-        }
+        int count = context.Delayed.TilesOf(unit, turn).Length;
+        Range(unit, turn, count * slice / numSlices, count * (slice + 1) / numSlices);
+    }
 
+    /// <summary>Some of them. A unit's follow each other: nothing of another unit's comes between its first and its last.</summary>
+    /// <param name="unit">The unit.</param>
+    /// <param name="turn">Which of its tiles.</param>
+    /// <param name="first">The first of those.</param>
+    /// <param name="end">One after the last.</param>
+    public void Range(int unit, UpdateTurn turn, int first, int end)
+    {
         int[] tiles = context.Delayed.TilesOf(unit, turn);
-        int end = tiles.Length * (slice + 1) / numSlices;
         Operation template = context.Make(OperationKind.UpdateStates, unit) with
         {
             Guard = turn == UpdateTurn.Again ? Guard.IfRedone : Guard.None,
             IsDelayed = turn == UpdateTurn.OfStepBefore,
         };
-        for (int i = tiles.Length * slice / numSlices; i < end; i++)
+        for (int i = first; i < end; i++)
         {
             if (i == 0)
             {
-                _gradient = (gradients.Open(unit, template, Condition(turn)), unit);
+                _gradient = gradients.Open(unit, template, Condition(turn));
             }
 
             Tile(template with { Tile = tiles[i] }, turn);
@@ -121,7 +123,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     private void AddUpdate(Operation template, UpdateTurn turn, Tier home, int slot, long content, long count)
     {
         int unit = template.Unit;
-        List<SlotAccess> accesses = [PlanContext.Update(slot, content), PlanContext.Read(_gradient.Slot, GradientEmitter.GradientOf(unit))];
+        List<SlotAccess> accesses = [PlanContext.Update(slot, content), PlanContext.Read(_gradient, GradientEmitter.GradientOf(unit))];
         if (turn != UpdateTurn.OfThisStep || !context.Delayed.IsUnderBackward)
         {
             accesses.Add(PlanContext.Read(context.Slots.Decision, Decision));

@@ -45,5 +45,73 @@ public sealed class ScheduleCheckerTests
         Assert.Contains("found nothing", ScheduleChecker.FindProblem(builder.Build(), _ => 1), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void FindProblem_TwoSlotsOfOneName_IsFound()
+    {
+        var builder = new ScheduleBuilder();
+        builder.AddSlot("tile 0", Tier.Cpu, 1);
+        builder.AddSlot("tile 0", Tier.Cpu, 1);
+
+        Assert.Equal("two slots are called 'tile 0'", ScheduleChecker.FindProblem(builder.Build(), _ => 2));
+    }
+
+    [Fact]
+    public void FindProblem_GuardThatDoesNotWaitForTheDecision_IsFound()
+    {
+        var builder = new ScheduleBuilder();
+        int slot = builder.AddSlot("tile 0", Tier.Cpu, 1);
+        builder.Add(Make(OperationKind.ReadStates, 0) with { Guard = Guard.IfRedone }, new SlotAccess(slot, AccessMode.Write, 1));
+
+        Assert.Contains("does not wait for the decision", ScheduleChecker.FindProblem(builder.Build(), _ => 1), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(Guard.None, Guard.None, true)]
+    [InlineData(Guard.IfRedone, Guard.IfRedone, true)]
+    [InlineData(Guard.IfRedone, Guard.None, false)]
+    public void FindProblem_ReadOfWhatMayNotHaveBeenWritten_IsFound(Guard write, Guard read, bool isRight)
+    {
+        var builder = new ScheduleBuilder();
+        int decision = builder.AddSlot("decision", Tier.Cpu, 1);
+        int slot = builder.AddSlot("tile 0", Tier.Cpu, 1);
+        long decided = Content.Of(ContentKind.Decision, 0);
+        var readDecision = new SlotAccess(decision, AccessMode.Read, decided);
+        builder.Add(Make(OperationKind.DecideStep, 0), new SlotAccess(decision, AccessMode.Write, decided));
+        builder.Add(Make(OperationKind.ReadStates, 1), new SlotAccess(slot, AccessMode.Write, 1));
+        builder.Add(Make(OperationKind.ReadStates, 2) with { Guard = write }, readDecision, new SlotAccess(slot, AccessMode.Write, 2));
+        builder.Add(Make(OperationKind.UpdateStates, 2) with { Guard = read }, readDecision, new SlotAccess(slot, AccessMode.Update, 2));
+
+        string? problem = ScheduleChecker.FindProblem(builder.Build(), _ => 2);
+
+        Assert.Equal(isRight, problem is null);
+        Assert.True(isRight || problem!.Contains("expected 2 in slot 'tile 0', found 1", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true, 7, 7, null)]
+    [InlineData(true, 7, 8, "schedule 1 of 2: operation 0 (UpdateStates, unit 0, micro-batch -1, tile -1): expected 8 in slot 'gradients', found 7")]
+    [InlineData(false, 7, 7, "schedule 1 of 2: operation 0 (UpdateStates, unit 0, micro-batch -1, tile -1): expected 7 in slot 'gradients', found nothing")]
+    public void FindProblemAcross_OneReadsWhatAnotherWrote_OnlyInPersistentSlots(bool isPersistent, long written, long read, string? expected)
+    {
+        var first = new ScheduleBuilder();
+        first.Add(Make(OperationKind.SaveGradients, 0), new SlotAccess(first.AddSlot("gradients", Tier.Cpu, 1, isPersistent), AccessMode.Write, written));
+        var second = new ScheduleBuilder();
+        second.AddSlot("another", Tier.Cpu, 1);
+        second.Add(Make(OperationKind.UpdateStates, 0), new SlotAccess(second.AddSlot("gradients", Tier.Cpu, 1, isPersistent), AccessMode.Read, read));
+
+        Assert.Equal(expected, ScheduleChecker.FindProblemAcross([first.Build(), second.Build()]));
+    }
+
+    [Fact]
+    public void FindProblemAcross_OneNameOfTwoSizes_IsFound()
+    {
+        var first = new ScheduleBuilder();
+        first.AddSlot("gradients", Tier.Cpu, 1, isPersistent: true);
+        var second = new ScheduleBuilder();
+        second.AddSlot("gradients", Tier.Cpu, 2, isPersistent: true);
+
+        Assert.Contains("slot 'gradients' is", ScheduleChecker.FindProblemAcross([first.Build(), second.Build()]), StringComparison.Ordinal);
+    }
+
     private static Operation Make(OperationKind kind, int unit) => new() { Kind = kind, Unit = unit, MicroBatch = Operation.None, Tile = Operation.None };
 }

@@ -16,7 +16,7 @@ public sealed class ScheduleExecutorOrderTests
     public void Run_AnyPlan_OverlappedEqualsProgramOrder(int seed)
     {
         (Workload work, SwapPlan plan) = RandomPlan.Create(seed);
-        AssertEqualsProgramOrder(LayerMajorBuilder.Build(work, plan), numPeriods: 4);
+        AssertEqualsProgramOrder(SwapSchedules.Train(work, plan), numPeriods: 4);
     }
 
     [Fact]

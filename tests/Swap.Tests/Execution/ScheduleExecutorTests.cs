@@ -14,7 +14,7 @@ public sealed class ScheduleExecutorTests
         for (int seed = 0; seed < 40; seed++)
         {
             (Workload work, SwapPlan plan) = RandomPlan.Create(seed);
-            StepSchedule schedule = LayerMajorBuilder.Build(work, plan);
+            StepSchedule schedule = SwapSchedules.Train(work, plan);
             foreach (int failing in Enumerable.Range(0, schedule.Operations.Count).Where(i => kinds.Add(schedule.Operations[i].Kind)))
             {
                 AssertFails(schedule, failing, isSequential: false);
@@ -111,7 +111,7 @@ public sealed class ScheduleExecutorTests
     public void Dispose_AtAnyMoment_Ends()
     {
         (Workload work, SwapPlan plan) = RandomPlan.Create(5);
-        StepSchedule schedule = LayerMajorBuilder.Build(work, plan);
+        StepSchedule schedule = SwapSchedules.Train(work, plan);
 
         for (int i = 0; i < 200; i++)
         {
@@ -273,7 +273,7 @@ public sealed class ScheduleExecutorTests
         // What the runtime may take once, when a thread meets its first contention; a single byte an operation would be more.
         const long OnceBytes = 1000;
         (Workload work, SwapPlan plan) = RandomPlan.Create(5);
-        StepSchedule schedule = LayerMajorBuilder.Build(work, plan);
+        StepSchedule schedule = SwapSchedules.Train(work, plan);
         long?[] before = new long?[Enum.GetValues<Lane>().Length];
         long[] after = new long[before.Length];
         var handler = new DelegateHandler((operation, period, _) =>

@@ -28,7 +28,7 @@ internal static class BalancedStep
             NumMicroBatches = numMicroBatches,
             HiddenBytes = LayerParameters / 8 / numMicroBatches,
             WeightBytes = 2,
-            GradientBytes = 2,
+            GradientBytes = 4,
             TileParameters = 2048,
         };
     }
@@ -40,11 +40,36 @@ internal static class BalancedStep
         IsDurable = true,
     };
 
+    /// <summary>The plan with weights, and what a layer leaves for its backward, elsewhere.</summary>
+    internal static SwapPlan Move(SwapPlan plan, Tier weights, Tier activations) => plan with
+    {
+        Units =
+        [
+            .. plan.Units.Select(unit => unit with
+            {
+                Weights = weights,
+                Input = activations,
+                Activations = [.. unit.Activations.Select(_ => activations == Tier.Nvme ? ActivationPolicy.SwapToNvme : ActivationPolicy.SwapToCpu)],
+            }),
+        ],
+    };
+
     /// <summary>What each operation takes, if each lane is to be busy for so long in a step.</summary>
     internal static Func<Operation, double> Balance(StepSchedule schedule, Func<Lane, double> laneSeconds)
     {
         Dictionary<Lane, double> amounts = schedule.Operations.GroupBy(operation => operation.Lane).ToDictionary(lane => lane.Key, lane => lane.Sum(Amount));
         return operation => Amount(operation) / amounts[operation.Lane] * laneSeconds(operation.Lane);
+    }
+
+    /// <summary>
+    /// What a step takes at least whose forward and backward stage, with what belongs to each, do not overlap: the busiest lane of the one and of the
+    /// other.
+    /// </summary>
+    internal static double StageSeconds(StepSchedule schedule, Func<Operation, double> seconds)
+    {
+        int turn = schedule.Operations.Index().Last(item => item.Item.Kind == OperationKind.HeadLoss).Index;
+        double Busiest(IEnumerable<Operation> operations) => operations.GroupBy(operation => operation.Lane).Max(lane => lane.Sum(seconds));
+        return Math.Max(Busiest(schedule.Operations), Busiest(schedule.Operations.Take(turn + 1)) + Busiest(schedule.Operations.Skip(turn + 1)));
     }
 
     internal static SimulationResult Play(StepSchedule schedule, Func<Operation, double> seconds, int numPeriods = 12) =>

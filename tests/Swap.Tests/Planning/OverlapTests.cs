@@ -4,38 +4,80 @@ using Offload.Swap.Simulation;
 
 namespace Offload.Swap.Tests.Planning;
 
-public sealed class OverlapTests(ITestOutputHelper output)
+public sealed class OverlapTests
 {
-    [Fact]
-    public void Explore()
-    {
-        foreach (int numLayers in new[] { 12, 24, 48 })
-        {
-            foreach (int m in new[] { 1, 2, 4 })
-            {
-                foreach (UpdateMode mode in Enum.GetValues<UpdateMode>())
-                {
-                    foreach (double share in new[] { 0, 0.34 })
-                    {
-                        if (share > 0 && mode is UpdateMode.Deferred or UpdateMode.Separate)
-                        {
-                            continue;
-                        }
+    // What no order can hide: at each turn between forward and backward the lanes pass on the work of about one and a half layers.
+    private const int NumLayers = 48;
 
-                        foreach (int tileSlots in new[] { 3, 8, 16 })
-                        {
-                            foreach (double compute in new[] { 1, 0.82 })
-                            {
-                                Workload work = BalancedStep.CreateWork(numLayers, m);
-                                SwapPlan plan = BalancedStep.CreatePlan(work, mode) with { DelayedShare = mode is UpdateMode.Immediate or UpdateMode.Speculative ? share : 0, TileSlots = tileSlots, ActivationSlots = 2, WeightSlots = 2 };
-                                StepSchedule schedule = SwapSchedules.Train(work, plan);
-                                SimulationResult result = BalancedStep.Play(schedule, BalancedStep.Balance(schedule, lane => lane == Lane.Compute ? compute : 1));
-                                output.WriteLine($"{numLayers} layers, {m} mb, {mode} {share} tiles {tileSlots} compute {compute}: {result.PeriodSeconds:F3} idle compute " + string.Join(" ", Enum.GetValues<Lane>().Select(l => $"{l} {result.IdleSeconds(Lane.Compute, l):F3}")) + " ssdr " + string.Join(" ", Enum.GetValues<Lane>().Select(l => $"{l} {result.IdleSeconds(Lane.SsdRead, l):F3}")));
-                            }
-                        }
-                    }
-                }
+    [Theory]
+    [InlineData(UpdateMode.Immediate, 1)]
+    [InlineData(UpdateMode.Immediate, 2)]
+    [InlineData(UpdateMode.Immediate, 4)]
+    [InlineData(UpdateMode.Speculative, 1)]
+    [InlineData(UpdateMode.Speculative, 2)]
+    [InlineData(UpdateMode.Speculative, 4)]
+    public void Train_BalancedLanes_TakesHardlyLongerThanTheBusiest(UpdateMode mode, int numMicroBatches)
+    {
+        // A third of the FLOPs is forward's: so much of the updates under it.
+        Workload work = BalancedStep.CreateWork(NumLayers, numMicroBatches);
+        SwapPlan plan = BalancedStep.CreatePlan(work, mode) with { DelayedShare = 0.34, ActivationSlots = 3 };
+        StepSchedule schedule = SwapSchedules.Train(work, plan);
+        for (int seed = 0; seed < 6; seed++)
+        {
+            var random = new Random(seed);
+            double[] lanes = [.. Enum.GetValues<Lane>().Select(_ => 1 - (0.18 * random.NextDouble()))];
+
+            SimulationResult result = BalancedStep.Play(schedule, BalancedStep.Balance(schedule, lane => lanes[(int)lane]));
+
+            double busiest = result.BusySeconds(result.Bottleneck);
+            Assert.InRange(result.PeriodSeconds, busiest * 0.999, busiest * 1.08);
+            Assert.True(Enum.GetValues<Lane>().Sum(result.BusySeconds) > 2 * result.PeriodSeconds);
+        }
+    }
+
+    /// <summary>
+    /// Where updates are all under the forward, or all under the backward, a step is two stages, each as long as its busiest lane; wherever
+    /// weights and activations are.
+    /// </summary>
+    [Theory]
+    [InlineData(StepOrder.LayerMajor, UpdateMode.Deferred, 1)]
+    [InlineData(StepOrder.LayerMajor, UpdateMode.Deferred, 2)]
+    [InlineData(StepOrder.LayerMajor, UpdateMode.Deferred, 4)]
+    [InlineData(StepOrder.LayerMajor, UpdateMode.Immediate, 1)]
+    [InlineData(StepOrder.LayerMajor, UpdateMode.Immediate, 2)]
+    [InlineData(StepOrder.LayerMajor, UpdateMode.Immediate, 4)]
+    [InlineData(StepOrder.Fuyou, UpdateMode.Immediate, 1)]
+    public void Train_UpdatesInOneStage_TakesHardlyLongerThanBothStages(StepOrder order, UpdateMode mode, int numMicroBatches)
+    {
+        foreach (Tier weights in new[] { Tier.Cpu, Tier.Nvme })
+        {
+            foreach (Tier activations in new[] { Tier.Cpu, Tier.Nvme })
+            {
+                Workload work = BalancedStep.CreateWork(NumLayers, numMicroBatches);
+                SwapPlan plan = BalancedStep.CreatePlan(work, mode) with { Order = order, WeightSlots = 3, ActivationSlots = 3, StagingSlots = 4, TileSlots = 4 };
+                StepSchedule schedule = SwapSchedules.Train(work, BalancedStep.Move(plan, weights, activations));
+                Func<Operation, double> seconds = BalancedStep.Balance(schedule, _ => 1);
+
+                SimulationResult result = BalancedStep.Play(schedule, seconds);
+
+                double stages = BalancedStep.StageSeconds(schedule, seconds);
+                Assert.InRange(result.PeriodSeconds, result.BusySeconds(result.Bottleneck) * 0.999, stages * 1.08);
             }
         }
+    }
+
+    [Fact]
+    public void Train_OneTileSlotAndOneSlotOfEach_StillEnds()
+    {
+        Workload work = BalancedStep.CreateWork(4, 2);
+        SwapPlan plan = BalancedStep.CreatePlan(work, UpdateMode.Deferred) with
+        {
+            WeightSlots = 1, GradientSlots = 1, ActivationSlots = 1, StagingSlots = 1, HostWeightSlots = 1, TileSlots = 1, GradientStagingSlots = 1,
+        };
+        StepSchedule schedule = SwapSchedules.Train(work, BalancedStep.Move(plan, Tier.Nvme, Tier.Nvme));
+
+        SimulationResult result = BalancedStep.Play(schedule, BalancedStep.Balance(schedule, _ => 1));
+
+        Assert.True(result.PeriodSeconds > result.BusySeconds(result.Bottleneck));
     }
 }
