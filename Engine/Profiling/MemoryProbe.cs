@@ -91,7 +91,7 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
     /// <summary>A copy by all threads: bytes read and written, together.</summary>
     /// <param name="name">Of the profile's number.</param>
     public MeasuredRate Bandwidth(string name) => _meter.Measure(
-        name, "GB/s", 2 * _bytes / 1e9, $"memcpy by {_threads.NumThreads} threads, {_bytes >> 20} MiB", () => _threads.Run(this, _bytes, CopyBlockBytes));
+        name, "GB/s", 2 * _bytes / 1e9, $"memcpy by {Threads}, {_bytes >> 20} MiB", () => _threads.Run(this, _bytes, CopyBlockBytes));
 
     /// <summary>AdamW by all threads, as steps do it.</summary>
     /// <param name="name">Of the profile's number.</param>
@@ -108,8 +108,10 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
         var adamW = new ParallelAdamW(_threads);
         var step = new AdamWStep(new AdamWOptions(), learningRate: 1e-4, step: 10, gradientScale: 0.5f);
         return _meter.Measure(
-            name, "G parameters/s", count / 1e9, $"AdamW by {_threads.NumThreads} threads, {count >> 20} Mi parameters, {(_isBFloat16 ? "bfloat16" : "float32")} gradients", () => adamW.Update(step, arrays, arrays, gradients, count));
+            name, "G parameters/s", count / 1e9, $"AdamW by {Threads}, {count >> 20} Mi parameters, {(_isBFloat16 ? "bfloat16" : "float32")} gradients", () => adamW.Update(step, arrays, arrays, gradients, count));
     }
+
+    private string Threads => _threads.NumThreads == 1 ? "one thread" : $"{_threads.NumThreads} threads";
 
     /// <inheritdoc/>
     void IRangeWork.RunBlock(long blockIndex, long start, int count) =>

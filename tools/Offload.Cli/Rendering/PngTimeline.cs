@@ -11,6 +11,8 @@ internal static class PngTimeline
     private const int RowPixels = 46;
     private const double BoxHeight = 0.76;
 
+    private const double LeastOpacity = 0.12;
+
     // Steps shown: one whole one and what of its neighbours it overlaps with.
     private const int NumPeriodsShown = 2;
 
@@ -24,14 +26,14 @@ internal static class PngTimeline
         int height = 0;
         foreach (NamedTrace named in traces)
         {
-            pictures.AddPlot(Draw($"{title}: {named.Name}, {Milliseconds(named.Trace.PeriodSeconds)} a step", named.Trace));
+            pictures.AddPlot(Draw($"{title}: {named.Name}, {Duration(named.Trace.PeriodSeconds)} a step", named.Trace));
             height += (LanesWithWork(named.Trace).Length * RowPixels) + 150;
         }
 
         return pictures.Render(WidthPixels, height).GetImageBytes(ImageFormat.Png);
     }
 
-    private static string Milliseconds(double seconds) => FormattableString.Invariant($"{seconds * 1000:G4} ms");
+    private static string Duration(double seconds) => seconds < 1 ? FormattableString.Invariant($"{seconds * 1000:G4} ms") : FormattableString.Invariant($"{seconds:0.###} s");
 
     private static int[] LanesWithWork(StepTrace trace) => [.. trace.Operations.Select(operation => operation.Lane).Distinct().Order()];
 
@@ -49,11 +51,13 @@ internal static class PngTimeline
         foreach (IGrouping<int, TraceOperation> lane in shown.GroupBy(operation => operation.Lane))
         {
             int row = lanes.Length - 1 - Array.IndexOf(lanes, lane.Key);
-            foreach ((string kind, double start, double end) in Boxes(lane, pixelSeconds))
+            foreach ((string kind, double start, double end, double busySeconds) in Boxes(lane, pixelSeconds))
             {
                 kinds.Add(kind);
                 var box = plot.Add.Rectangle((start - from) / unitSeconds, (end - from) / unitSeconds, row - (BoxHeight / 2), row + (BoxHeight / 2));
-                box.FillColor = Color.FromHex(KindColors.Of(kind));
+
+                // Many short operations with gaps between them are as pale as the lane is idle.
+                box.FillColor = Color.FromHex(KindColors.Of(kind)).WithOpacity(end > start ? Math.Clamp(busySeconds / (end - start), LeastOpacity, 1) : 1);
                 box.LineColor = Colors.White;
                 box.LineWidth = end - start > 4 * pixelSeconds ? 0.5f : 0;
             }
@@ -89,14 +93,15 @@ internal static class PngTimeline
     }
 
     // What is narrower than a pixel is drawn with its neighbours of the same kind: a step may have a hundred thousand operations.
-    private static IEnumerable<(string Kind, double Start, double End)> Boxes(IEnumerable<TraceOperation> lane, double pixelSeconds)
+    private static IEnumerable<(string Kind, double Start, double End, double BusySeconds)> Boxes(IEnumerable<TraceOperation> lane, double pixelSeconds)
     {
-        (string Kind, double Start, double End)? open = null;
+        (string Kind, double Start, double End, double BusySeconds)? open = null;
         foreach (TraceOperation operation in lane.OrderBy(operation => operation.StartSeconds))
         {
-            if (open is { } box && box.Kind == operation.Kind && operation.StartSeconds - box.End < pixelSeconds / 2 && operation.EndSeconds - operation.StartSeconds < 4 * pixelSeconds)
+            double seconds = operation.EndSeconds - operation.StartSeconds;
+            if (open is { } box && box.Kind == operation.Kind && seconds < pixelSeconds && operation.StartSeconds - box.End < pixelSeconds)
             {
-                open = (box.Kind, box.Start, operation.EndSeconds);
+                open = box with { End = operation.EndSeconds, BusySeconds = box.BusySeconds + seconds };
                 continue;
             }
 
@@ -105,7 +110,7 @@ internal static class PngTimeline
                 yield return done;
             }
 
-            open = (operation.Kind, operation.StartSeconds, operation.EndSeconds);
+            open = (operation.Kind, operation.StartSeconds, operation.EndSeconds, seconds);
         }
 
         if (open is { } last)
