@@ -102,12 +102,13 @@ public static class Planner
         }
 
         // The CPU may update a little faster than the GPU does beside its other work; that is not worth moving everything twice a step.
-        var residents = found.Select(space => (Space: space, Score: space.Resident(request.Choices))).Where(resident => resident.Score is not null).ToList();
-        (SearchSpace Space, PlanScore? Score) resident = residents.MinBy(resident => resident.Score!.Score);
-        if (resident.Score is { } score && score.Seconds <= best.Best!.Seconds * (1 + MostLostToStay))
+        foreach (SearchSpace space in found)
         {
-            resident.Space.Prefer(score);
-            return resident.Space;
+            if (space.Resident(request.Choices) is { } score && score.Seconds <= best.Best!.Seconds * (1 + MostLostToStay))
+            {
+                space.Prefer(score);
+                return space;
+            }
         }
 
         return best;
