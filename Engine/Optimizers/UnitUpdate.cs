@@ -15,14 +15,15 @@ internal sealed class UnitUpdate(ModelLayout layout, ParallelRanges threads)
     private readonly IReadOnlyList<DecayRange>?[] _ranges = new IReadOnlyList<DecayRange>?[layout.Units.Count];
     private WeightDecayScope _scope;
 
-    /// <summary>Updates a run of parameters in place.</summary>
+    /// <summary>Updates a run of parameters.</summary>
     /// <param name="unitIndex">The unit.</param>
     /// <param name="first">First parameter within the unit.</param>
     /// <param name="count">Parameters.</param>
-    /// <param name="states">Their states: the first is the one of parameter <paramref name="first"/>.</param>
+    /// <param name="source">Their states: the first is the one of parameter <paramref name="first"/>.</param>
+    /// <param name="destination">Where the new states go: the same, or others that do not overlap them.</param>
     /// <param name="gradients">Their gradients, likewise.</param>
     /// <param name="step">The step's constants.</param>
-    public void Run(int unitIndex, long first, long count, AdamWStates states, GradientPointer gradients, in UpdateStep step)
+    public void Run(int unitIndex, long first, long count, AdamWStates source, AdamWStates destination, GradientPointer gradients, in UpdateStep step)
     {
         if (_scope != step.Scope)
         {
@@ -37,8 +38,7 @@ internal sealed class UnitUpdate(ModelLayout layout, ParallelRanges threads)
             long end = Math.Min(first + count, ranges[i].Offset + ranges[i].Count);
             if (start < end)
             {
-                AdamWStates here = states.From(start - first);
-                _update.Update(ranges[i].IsDecayed ? step.Decayed : step.Plain, here, here, gradients.From(start - first), end - start);
+                _update.Update(ranges[i].IsDecayed ? step.Decayed : step.Plain, source.From(start - first), destination.From(start - first), gradients.From(start - first), end - start);
             }
         }
     }

@@ -45,7 +45,7 @@ internal sealed class ResidentStates : IOptimizerStates
     public void Update(UnitTensors unit, in UpdateStep step)
     {
         ResidentUnitStates states = _units[unit.Layout.Index];
-        _update.Run(unit.Layout.Index, 0, unit.Layout.Count, states.States, unit.Gradients, step);
+        _update.Run(unit.Layout.Index, 0, unit.Layout.Count, states.States, states.States, unit.Gradients, step);
         states.RefreshWeights();
     }
 

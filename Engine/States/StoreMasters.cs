@@ -1,5 +1,6 @@
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
+using Offload.Storage.Memory;
 using Offload.Storage.Numerics;
 using Offload.Storage.States;
 
@@ -10,7 +11,8 @@ namespace Offload.Engine.States;
 /// </summary>
 /// <param name="layout">The model that the store holds.</param>
 /// <param name="store">The store; borrowed.</param>
-internal sealed unsafe class StoreMasters(ModelLayout layout, StateStore store) : IMasterWeights
+/// <param name="limit">What the memory of the tiles is reserved from; null: unlimited.</param>
+internal sealed unsafe class StoreMasters(ModelLayout layout, StateStore store, MemoryLimit? limit = null) : IMasterWeights
 {
     /// <summary>Tiles read ahead: two keep the disk at work while one is used.</summary>
     public const int Lookahead = 2;
@@ -24,7 +26,7 @@ internal sealed unsafe class StoreMasters(ModelLayout layout, StateStore store) 
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default)
     {
         var masters = new float[ChunkElements];
-        using var reader = new TileReader(store, Tiles(ranges), Lookahead);
+        using var reader = new TileReader(store, Tiles(ranges), Lookahead, limit);
         TileId? current = null;
         foreach (Piece piece in Pieces(ranges))
         {

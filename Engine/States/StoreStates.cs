@@ -87,7 +87,7 @@ internal sealed unsafe class StoreStates : IOptimizerStates, IStoredStates, ITil
     {
         TileShape shape = _store.Geometry.Tile(tile);
         AdamWStates states = AdamWParts.In(address, shape);
-        _update.Run(tile.Unit, shape.FirstParameter, shape.NumParameters, states, _unit!.Gradients.From(shape.FirstParameter), _step);
+        _update.Run(tile.Unit, shape.FirstParameter, shape.NumParameters, states, states, _unit!.Gradients.From(shape.FirstParameter), _step);
         _unit.SetWeights(shape.FirstParameter, shape.NumParameters, states.WeightHigh, states.WeightLow);
     }
 }

@@ -24,10 +24,11 @@ internal sealed unsafe class TileRing : IDisposable
     private bool _isDisposed;
 
     /// <param name="store">The store; borrowed, and disposed after this.</param>
-    public TileRing(StateStore store)
+    /// <param name="limit">What the memory is reserved from; null: unlimited.</param>
+    public TileRing(StateStore store, MemoryLimit? limit = null)
     {
         _store = store;
-        _arena = new SlotArena(NumSlots, store.Geometry.MaxTileBytes, "tile slots");
+        _arena = new SlotArena(NumSlots, store.Geometry.MaxTileBytes, "tile slots", limit);
         try
         {
             _arena.RegisterWith(store.Device);

@@ -68,9 +68,9 @@ internal sealed record RunPreflight
 
         RequireStoreOptions(options, store, description, logger);
 
+        SwapOptions.Check(options, before, store.IsOnDrives);
         StoreGeometry geometry = StoreGeometry.Of(description);
-        ResidentPlanner.Plan(model.Layout, numerics, store.IsOnDrives, geometry.MaxTileBytes).RequireWithin(
-            options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
+        RequireMemory(options, model.Layout, numerics, store.IsOnDrives, geometry);
         RequireSpace(options, model.Layout, numerics, before is null ? store.Needs(geometry) : []);
         DescribeEndurance(options, store, geometry, logger);
         return new RunPreflight
@@ -158,6 +158,19 @@ internal sealed record RunPreflight
             throw new UsageException(
                 $"--resume: --model {named}: its {file} is not the one that the run began with", "a resumed run keeps its model: leave --model out, or start another run");
         }
+    }
+
+    /// <summary>Refuses a run that does not fit into its memory.</summary>
+    private static void RequireMemory(TrainingOptions options, ModelLayout layout, RunNumerics numerics, bool areStatesOnDrives, StoreGeometry geometry)
+    {
+        if (SwapOptions.FirstThatSwaps(options) is { } option)
+        {
+            throw new UsageException(
+                $"{option}: a model that is swapped between tiers cannot be trained yet", $"leave {option} out: weights and gradients are in CPU memory then, states there or with --nvme on drives");
+        }
+
+        ResidentPlanner.Plan(layout, numerics, areStatesOnDrives, geometry.MaxTileBytes).RequireWithin(
+            options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
     }
 
     /// <summary>Refuses a run whose states, tokens and model will not find room, rather than losing its first hours.</summary>

@@ -7,6 +7,9 @@ namespace Offload.Engine.Training;
 /// <summary>Turns what is asked into what is done: fills defaults in and refuses what the model cannot do.</summary>
 internal static class RunSetup
 {
+    /// <summary>Norm to which gradients are clipped by default.</summary>
+    public const double DefaultMaxGradNorm = 1;
+
     /// <summary>Tokens of a sequence by default, if the model has as many positions.</summary>
     private const int DefaultSequenceTokens = 1024;
 
@@ -97,7 +100,7 @@ internal static class RunSetup
             Epsilon = options.Epsilon ?? before?.Epsilon ?? 1e-8,
             WeightDecay = options.WeightDecay ?? before?.WeightDecay ?? 0.01,
             WeightDecayScope = options.WeightDecayScope ?? before?.WeightDecayScope ?? WeightDecayScope.Matrices,
-            MaxGradNorm = options.MaxGradNorm ?? before?.MaxGradNorm ?? 1,
+            MaxGradNorm = options.MaxGradNorm ?? before?.MaxGradNorm ?? DefaultMaxGradNorm,
             EvalFraction = data.EvalFraction,
             DataFiles = data.TrainFiles,
             EvalFiles = data.EvalFiles,

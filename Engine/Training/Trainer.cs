@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Offload.Engine.Hub;
 using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
-using Offload.Engine.States;
 using Offload.Profiles;
 using Offload.Storage.Safetensors;
 using Offload.Storage.States;
@@ -10,7 +9,7 @@ using Offload.Storage.States;
 namespace Offload.Engine.Training;
 
 /// <summary>
-/// Fine-tunes a model whose weights fit in memory, with its states there too or on drives: data, steps, evaluation, commits, export. Runs on the
+/// Fine-tunes a model: data, steps, evaluation, commits, export. Runs on the
 /// calling thread; libtorch must be loaded. With equal <see cref="RunSettings"/> and machine, the weights are equal bit for bit, wherever the
 /// states live, interrupted or not.
 /// </summary>
@@ -65,18 +64,16 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
     private TrainingResult Train(RunFolder folder, RunPreflight run, TrainingData data, CancellationToken cancellation)
     {
         ComputeThreads.Set(run.Numerics.ComputeThreads);
-        using var threads = new ParallelRanges(run.Numerics.ComputeThreads);
+        using var threads = new ParallelRanges(options.UpdateThreads ?? run.Numerics.ComputeThreads);
         (StateStore opened, RunProgress progress) = run.Before is null ? (run.Store.Create(run.Description), new RunProgress()) : run.Store.Open(run.Owner, run.Base.Layout);
         using StateStore store = opened;
-        using ResidentModel model = CreateModel(run, store, threads);
-        using StoreCheckpoint? checkpoint = model.States is ResidentStates resident ? new StoreCheckpoint(resident, store) : null;
-        IStoredStates states = checkpoint ?? (IStoredStates)model.States;
+        using RunModel model = RunModels.Create(run, options, store, threads);
         string initialHash = run.Before?.InitialWeightsHash ?? LoadInitialWeights(model, run, cancellation);
         RunSettings settings = RunSetup.Settings(options, run.Numerics, data, run.Owner.Run, initialHash, run.Before);
-        var loop = new TrainingLoop(options, settings, folder, model, states, store, data, observer, logger, time);
+        var loop = new TrainingLoop(options, settings, folder, model, run.Store.IsOnDrives, store, data, observer, logger, time);
         if (run.Before is not null)
         {
-            states.Load(cancellation);
+            model.States.Load(cancellation);
             if (run.Store.IsOnDrives)
             {
                 folder.MoveStoreFolders(run.Store.Folders);
@@ -107,12 +104,6 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
             earlier.RemoveHalfMade();
         }
     }
-
-    private static ResidentModel CreateModel(RunPreflight run, StateStore store, ParallelRanges threads) => new(
-        run.Base.Layout,
-        run.Numerics,
-        threads,
-        createStates: run.Store.IsOnDrives ? units => new StoreStates(run.Base.Layout, units, threads, store) : null);
 
     private static void RequireSameSettings(RunSettings settings, RunSettings before)
     {
@@ -163,27 +154,27 @@ public sealed class Trainer(TrainingOptions options, ITrainingObserver observer,
         folder.Begin(settings, run.Base.Companions);
         if (run.Store.IsOnDrives)
         {
-            loop.Commit();
+            loop.CommitBeginning();
         }
     }
 
-    private string LoadInitialWeights(ResidentModel model, RunPreflight run, CancellationToken cancellation)
+    private string LoadInitialWeights(RunModel model, RunPreflight run, CancellationToken cancellation)
     {
         if (options.FromScratch)
         {
-            RandomInitialization.Fill(model, run.Numerics.Seed, cancellation);
+            RandomInitialization.Fill(model.Target, run.Numerics.Seed, cancellation);
         }
         else
         {
             using SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.Open(run.Base.Folder);
-            IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model, cancellation);
+            IReadOnlyList<string> unused = ModelImport.Read(checkpoint, model.Target, cancellation);
             if (unused.Count > 0)
             {
                 logger.LogWarning("{Message}", $"{unused.Count} tensors of the checkpoint have no place in the model and are left out, the first is '{unused[0]}'");
             }
         }
 
-        model.CompleteMasters();
-        return WeightsHash.Compute(model, cancellation);
+        model.Target.CompleteMasters();
+        return WeightsHash.Compute(model.Training, cancellation);
     }
 }

@@ -1,88 +1,123 @@
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
-using Offload.Engine.Compute;
 using Offload.Engine.Hub;
-using Offload.Engine.Optimizers;
-using Offload.Engine.States;
-using Offload.Profiles;
-using Offload.Storage.Devices;
 using Offload.Storage.States;
 
 namespace Offload.Engine.Training;
 
-/// <summary>A run's steps, evaluations and commits, from where it stands to its result. One thread; owns nothing that it is given.</summary>
-internal sealed class TrainingLoop(
-    TrainingOptions options,
-    RunSettings settings,
-    RunFolder folder,
-    ResidentModel model,
-    IStoredStates states,
-    StateStore store,
-    TrainingData data,
-    ITrainingObserver observer,
-    ILogger logger,
-    TimeProvider time)
+/// <summary>
+/// A run's steps, evaluations and commits, from where it stands to its result. A model that can is given the next step before the one in progress
+/// ends; what needs the model complete waits for a boundary, at which no step is begun. One thread; owns nothing that it is given.
+/// </summary>
+internal sealed class TrainingLoop
 {
-    private readonly ThroughputMeter _meter = new(time);
-    private readonly double _flopsPerToken = ResidentPlanner.Profile(model.Layout).FlopsPerToken(settings.Numerics.SequenceTokens);
-    private readonly bool _areStatesOnDrives = model.States is StoreStates;
-    private RunProgress _progress = new();
-    private DeviceTraffic _reported;
-    private long _bytesReadBefore;
-    private long _bytesWrittenBefore;
-    private long _committedStep;
-    private long _lastCommit = time.GetTimestamp();
+    private readonly TrainingOptions _options;
+    private readonly RunSettings _settings;
+    private readonly RunFolder _folder;
+    private readonly ITrainingModel _model;
+    private readonly bool _areStatesOnDrives;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly StepRecords _records;
+    private readonly RunCommitter _committer;
+    private readonly StepDecider _decider;
+    private readonly StepPipeline _steps;
+    private readonly RunEvaluation _evaluation;
+    private long _lastCommit;
     private bool _isEvaluationLeft;
 
-    /// <summary>False while the states are between two steps, and after a commit that failed.</summary>
-    private bool _areStatesWhole = true;
+    /// <param name="options">What is asked.</param>
+    /// <param name="settings">What decides the numbers.</param>
+    /// <param name="folder">The run.</param>
+    /// <param name="model">What is trained.</param>
+    /// <param name="areStatesOnDrives">Whether states live in the store alone; if not, a commit is a checkpoint, which takes time of its own.</param>
+    /// <param name="store">The store.</param>
+    /// <param name="data">The tokens.</param>
+    /// <param name="observer">Told of progress.</param>
+    /// <param name="logger">Told what was resumed, skipped, committed.</param>
+    /// <param name="time">The clock of rates and checkpoint intervals.</param>
+    public TrainingLoop(
+        TrainingOptions options,
+        RunSettings settings,
+        RunFolder folder,
+        RunModel model,
+        bool areStatesOnDrives,
+        StateStore store,
+        TrainingData data,
+        ITrainingObserver observer,
+        ILogger logger,
+        TimeProvider time)
+    {
+        _options = options;
+        _settings = settings;
+        _folder = folder;
+        _model = model.Training;
+        _areStatesOnDrives = areStatesOnDrives;
+        _logger = logger;
+        _time = time;
+        _lastCommit = time.GetTimestamp();
+        double flopsPerToken = ResidentPlanner.Profile(_model.Layout).FlopsPerToken(settings.Numerics.SequenceTokens);
+        _records = new StepRecords(settings, folder.Metrics, store.Device, flopsPerToken, time);
+        _committer = new RunCommitter(model.States, store, _records);
+        _decider = new StepDecider(options, settings, _records, _committer);
+        _steps = new StepPipeline(settings, _model, data, _decider, _records, observer, logger);
+        _evaluation = new RunEvaluation(options, settings, _model, data, _records, observer);
+    }
 
-    private long StepTokens => settings.SequencesPerStep * settings.Numerics.SequenceTokens;
-
-    private bool IsDone => _progress.Step >= settings.Steps;
+    private bool IsDone => _steps.NumEnded >= _settings.Steps;
 
     /// <summary>Goes on from a commit; the states are loaded.</summary>
     /// <param name="committed">Of the commit.</param>
     public void Resume(RunProgress committed)
     {
-        _progress = committed;
-        _committedStep = committed.Step;
-        _bytesReadBefore = committed.SsdBytesRead;
-        _bytesWrittenBefore = committed.SsdBytesWritten;
+        _decider.Reset(committed);
+        _committer.Resume(committed);
+        _steps.Resume(committed.Step);
         // The evaluation at the end is always made again, the one at the beginning if it is not in the commit.
-        bool isEvaluated = folder.Metrics.Keep(committed.Step, keepsEvaluation: !IsDone && (committed.Step > 0 || committed.EvalLossBefore is not null));
-        _isEvaluationLeft = !isEvaluated && IsEvaluationDue();
-        logger.LogInformation("{Message}", $"resumed after step {committed.Step} of {settings.Steps}");
+        bool isEvaluated = _folder.Metrics.Keep(committed.Step, keepsEvaluation: !IsDone && (committed.Step > 0 || committed.EvalLossBefore is not null));
+        _isEvaluationLeft = !isEvaluated && _evaluation.IsDue(committed.Step);
+        _logger.LogInformation("{Message}", $"resumed after step {committed.Step} of {_settings.Steps}");
     }
 
+    /// <summary>Commits the beginning of a run: a long import is not made twice.</summary>
+    public void CommitBeginning() => _committer.SaveAndCommit(_decider.Progress);
+
     /// <summary>Makes the steps that are left.</summary>
-    /// <param name="cancellation">Ends the run after the step in progress, with a commit.</param>
+    /// <param name="cancellation">Ends the run after the steps in progress, with a commit.</param>
     /// <exception cref="OperationCanceledException">Cancelled; what steps were done is committed.</exception>
     public void Train(CancellationToken cancellation)
     {
-        if (_progress.Step == 0)
+        if (_steps.NumEnded == 0)
         {
             // What was written so far is the store itself and its first weights.
-            _progress = _progress with { SsdBytesWrittenBeforeSteps = _bytesWrittenBefore + store.Device.Traffic.BytesWritten };
+            _decider.Reset(_decider.Progress with { SsdBytesWrittenBeforeSteps = _committer.BytesWritten });
         }
 
-        if (_progress.Step == 0 && data.Eval is not null && _progress.EvalLossBefore is null)
+        if (_steps.NumEnded == 0 && _evaluation.HasData && _decider.Progress.EvalLossBefore is null)
         {
-            _progress = _progress with { EvalLossBefore = Evaluate(cancellation) };
+            double loss = _evaluation.Run(numDone: 0, cancellation);
+            _decider.Reset(_decider.Progress with { EvalLossBefore = loss });
         }
         else if (_isEvaluationLeft)
         {
-            Evaluate(cancellation);
+            _evaluation.Run(_steps.NumEnded, cancellation);
         }
 
-        _reported = store.Device.Traffic;
-        _lastCommit = time.GetTimestamp();
-        _meter.Start();
+        _lastCommit = _time.GetTimestamp();
+        _records.Start();
         try
         {
             while (!IsDone)
             {
-                TrainStep(cancellation);
+                while (MayBegin(cancellation))
+                {
+                    _steps.Begin();
+                }
+
+                _steps.End();
+                if (_steps.IsAtBoundary)
+                {
+                    PassBoundary(cancellation);
+                }
             }
         }
         catch
@@ -92,223 +127,125 @@ internal sealed class TrainingLoop(
         }
     }
 
-    /// <summary>Commits where the run stands.</summary>
-    public void Commit()
-    {
-        // The average first: a checkpoint is no part of the steps.
-        double tokensPerSecond = _progress.Step == _committedStep ? _progress.TokensPerSecond : _meter.Average();
-        _areStatesWhole = false;
-        states.Save();
-        DeviceTraffic traffic = store.Device.Traffic;
-        _progress = _progress with
-        {
-            SsdBytesRead = _bytesReadBefore + traffic.BytesRead,
-            SsdBytesWritten = _bytesWrittenBefore + traffic.BytesWritten,
-            TokensPerSecond = tokensPerSecond,
-        };
-        store.Commit(_progress.Step, JsonSerializer.SerializeToUtf8Bytes(_progress, RunJson.Compact));
-        _areStatesWhole = true;
-        _committedStep = _progress.Step;
-        _lastCommit = time.GetTimestamp();
-    }
-
     /// <summary>Evaluates, exports, and writes the result.</summary>
     /// <param name="companions">What goes beside the exported weights.</param>
     /// <param name="cancellation">Stops it; a resume does it again.</param>
     public TrainingResult Finish(HubCompanions companions, CancellationToken cancellation)
     {
-        double? evalLoss = data.Eval is null ? null : Evaluate(cancellation);
-        if (options.Export)
-        {
-            ModelExport.Write(model, companions, folder.ModelFolder, settings.Numerics.Type, cancellation);
-        }
-
-        string weightsHash = WeightsHash.Compute(model, cancellation);
-        DeviceTraffic traffic = store.Device.Traffic;
-        long bytesWritten = _bytesWrittenBefore + traffic.BytesWritten;
-        DriveEndurance? endurance = options.RatingTerabytes is double rating ? new DriveEndurance(rating) : null;
-        double bytesPerStep = (bytesWritten - _progress.SsdBytesWrittenBeforeSteps) / (double)settings.Steps;
-        var result = new TrainingResult
-        {
-            FinalLoss = _progress.LastLoss,
-            EvalLossBefore = _progress.EvalLossBefore,
-            EvalLoss = evalLoss,
-            Steps = _progress.Step,
-            SkippedSteps = _progress.NumSkipped,
-            TokensPerSecond = _progress.TokensPerSecond,
-            WeightsHash = weightsHash,
-            SsdBytesRead = _bytesReadBefore + traffic.BytesRead,
-            SsdBytesWritten = bytesWritten,
-            SsdBytesPerStep = bytesPerStep,
-            DriveLifeSteps = bytesPerStep > 0 ? endurance?.LifeSteps(bytesPerStep) : null,
-            DriveLifeDays = bytesPerStep > 0 && _progress.TokensPerSecond > 0 ? endurance?.LifeDays(bytesPerStep, StepTokens / _progress.TokensPerSecond) : null,
-            PeakCpuBytes = CpuMemory.PeakBytes(),
-            PeakGpuBytes = 0,
-            Output = folder.Path,
-            ModelFolder = options.Export ? folder.ModelFolder : null,
-        };
-        folder.Finish(result);
-        return result;
+        double? evalLoss = !_evaluation.HasData ? null : _evaluation.Run(_steps.NumEnded, cancellation);
+        return RunResult.Write(_options, _settings, _folder, _model, _committer, evalLoss, companions, cancellation);
     }
 
-    private void TrainStep(CancellationToken cancellation)
+    /// <summary>Whether the next step may be begun now; at a boundary always: what there was to do there is done.</summary>
+    private bool MayBegin(CancellationToken cancellation) =>
+        _steps.HasRoom
+        && (_steps.IsAtBoundary
+            || (!_evaluation.IsDue(_steps.NumBegun)
+                && !(!_model.IsDurable && IsCommitDue(_steps.NumBegun))
+                && _decider.Diverged is null
+                && !cancellation.IsCancellationRequested));
+
+    /// <summary>Does what needs the model complete.</summary>
+    private void PassBoundary(CancellationToken cancellation)
     {
-        StepReport report = Step();
-        folder.Metrics.Append(report);
-        observer.OnStep(report);
-        CommitIfDue(cancellation);
+        if (IsDone || cancellation.IsCancellationRequested || (!_model.IsDurable && IsCommitDue(_steps.NumEnded)))
+        {
+            Commit();
+        }
+
         // After the commit: an evaluation may take long.
         EvaluateIfDue(cancellation);
         if (!IsDone && cancellation.IsCancellationRequested)
         {
             // The signal may have come after the commit was decided on above.
-            if (_committedStep != _progress.Step)
+            if (_committer.Committed.Step != _steps.NumEnded)
             {
                 Commit();
             }
 
-            logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
+            _logger.LogInformation("{Message}", $"committed after step {_steps.NumEnded} of {_settings.Steps}");
             cancellation.ThrowIfCancellationRequested();
         }
     }
 
-    /// <summary>Steps that are done are not lost to an error beside the states: a full disk below --output, a closed pipe, a loss that is no number.</summary>
-    private void CommitAfterError()
+    /// <summary>Whether the loop is to commit after so many steps, of a model that does not.</summary>
+    private bool IsCommitDue(long numDone) => _areStatesOnDrives
+        ? numDone % (_options.CommitEverySteps ?? 1) == 0
+        : _time.GetElapsedTime(_lastCommit) >= _options.CheckpointEvery || (_options.CheckpointEverySteps is long steps && numDone % steps == 0);
+
+    /// <summary>Commits where the run stands. No step is begun.</summary>
+    private void Commit()
     {
-        if (!_areStatesWhole || _committedStep == _progress.Step)
-        {
-            return;
-        }
-
-        try
-        {
-            Commit();
-            logger.LogInformation("{Message}", $"committed after step {_progress.Step} of {settings.Steps}");
-        }
-        catch (OffloadException error)
-        {
-            // The first error is on its way up.
-            logger.LogWarning("{Message}", $"the steps since step {_committedStep} are lost: {error.Message}");
-        }
-    }
-
-    private bool IsEvaluationDue() =>
-        !IsDone && _progress.Step > 0 && data.Eval is not null && options.EvalEverySteps is long every && _progress.Step % every == 0;
-
-    private bool IsCommitDue() => _areStatesOnDrives
-        ? _progress.Step % (options.CommitEverySteps ?? 1) == 0
-        : time.GetElapsedTime(_lastCommit) >= options.CheckpointEvery || (options.CheckpointEverySteps is long steps && _progress.Step % steps == 0);
-
-    private void CommitIfDue(CancellationToken cancellation)
-    {
-        if (!IsCommitDue() && !IsDone && !cancellation.IsCancellationRequested)
-        {
-            return;
-        }
-
-        long start = time.GetTimestamp();
+        Complete();
+        long start = _time.GetTimestamp();
         // First: the lines of a committed step are not written again.
-        folder.Metrics.Flush();
-        Commit();
+        _records.Flush();
+        if (!_model.IsDurable)
+        {
+            _committer.SaveAndCommit(_decider.Progress);
+        }
+
+        _lastCommit = _time.GetTimestamp();
         if (!_areStatesOnDrives)
         {
             // A checkpoint is no part of a step; the commit of states on drives is.
-            _meter.Exclude(time.GetElapsedTime(start));
+            _records.Exclude(_time.GetElapsedTime(start));
         }
+    }
+
+    private void Complete()
+    {
+        _model.Complete();
+        _records.ThrowIfFailed();
     }
 
     private void EvaluateIfDue(CancellationToken cancellation)
     {
-        if (!IsEvaluationDue() || cancellation.IsCancellationRequested)
+        if (!_evaluation.IsDue(_steps.NumEnded) || cancellation.IsCancellationRequested)
         {
             return;
         }
 
-        long start = time.GetTimestamp();
+        Complete();
+        long start = _time.GetTimestamp();
         try
         {
-            Evaluate(cancellation);
+            _evaluation.Run(_steps.NumEnded, cancellation);
         }
         catch (OperationCanceledException)
         {
             // The run ends with a commit; a resume makes the evaluation.
         }
 
-        _meter.Exclude(time.GetElapsedTime(start));
+        _records.Exclude(_time.GetElapsedTime(start));
     }
 
-    private StepReport Step()
+    /// <summary>
+    /// Steps that are done, and those that were begun behind them, are not lost to an error beside the states: a full disk below --output, a closed
+    /// pipe, a loss that is no number.
+    /// </summary>
+    private void CommitAfterError()
     {
-        long step = _progress.Step;
-        MicroBatch[] batches = [.. data.Train.ReadRange(step * settings.SequencesPerStep, settings.SequencesPerStep, settings.Numerics.MicroBatchSequences)];
-        StepGradients gradients = model.ComputeGradients(batches);
-        double learningRate = settings.LearningRate.At(step);
-        if (gradients.IsFinite)
+        if (!_model.IsWhole || _committer.HasFailed || (_steps.IsAtBoundary && _committer.Committed.Step == _decider.Progress.Step))
         {
-            _areStatesWhole = false;
-            Update(gradients, learningRate);
-        }
-        else
-        {
-            Skip(gradients, step);
+            return;
         }
 
-        _progress = _progress with
+        try
         {
-            Step = step + 1,
-            NumUpdates = _progress.NumUpdates + (gradients.IsFinite ? 1 : 0),
-            NumSkipped = _progress.NumSkipped + (gradients.IsFinite ? 0 : 1),
-            NumSkippedInARow = gradients.IsFinite ? 0 : _progress.NumSkippedInARow + 1,
-            LastLoss = gradients.Loss,
-        };
-        _areStatesWhole = true;
-        double tokensPerSecond = _meter.EndStep(StepTokens);
-        DeviceTraffic before = _reported;
-        _reported = store.Device.Traffic;
-        return new StepReport(
-            step + 1,
-            settings.Steps,
-            gradients.Loss,
-            learningRate,
-            gradients.Norm,
-            tokensPerSecond,
-            tokensPerSecond * _flopsPerToken / 1e12,
-            (settings.Steps - step - 1) * StepTokens / tokensPerSecond,
-            !gradients.IsFinite,
-            _reported.BytesRead - before.BytesRead,
-            _reported.BytesWritten - before.BytesWritten);
-    }
+            _steps.EndAll();
+            _model.Complete();
+            if (!_model.IsDurable)
+            {
+                _committer.SaveAndCommit(_decider.Progress);
+            }
 
-    private void Update(StepGradients gradients, double learningRate)
-    {
-        float scale = GradientNorm.ClipScale(gradients.Norm, settings.MaxGradNorm);
-        model.Update(new UpdateStep(Constants(settings.WeightDecay), Constants(weightDecay: 0), settings.WeightDecayScope));
-
-        AdamWStep Constants(double weightDecay) =>
-            new(new AdamWOptions(settings.Beta1, settings.Beta2, settings.Epsilon, weightDecay), learningRate, _progress.NumUpdates + 1, scale);
-    }
-
-    private void Skip(StepGradients gradients, long step)
-    {
-        long skippedInARow = _progress.NumSkippedInARow + 1;
-        string culprit = gradients.NonFiniteUnit is null ? "the loss" : $"the gradient of the {gradients.NonFiniteUnit}";
-        logger.LogWarning("{Message}", $"step {step + 1} is skipped: {culprit} is not finite");
-        if (skippedInARow >= options.MaxSkippedSteps)
-        {
-            throw new TrainingDivergedException(step + 1, skippedInARow, culprit);
+            _logger.LogInformation("{Message}", $"committed after step {_committer.Committed.Step} of {_settings.Steps}");
         }
-    }
-
-    private double Evaluate(CancellationToken cancellation)
-    {
-        IEnumerable<MicroBatch> batches = data.EvalBatches(settings.Numerics.MicroBatchSequences).Select(batch =>
+        catch (Exception error)
         {
-            cancellation.ThrowIfCancellationRequested();
-            return batch;
-        });
-        var report = new EvalReport(_progress.Step, model.Evaluate(batches));
-        folder.Metrics.Append(report);
-        observer.OnEvaluation(report);
-        return report.EvalLoss;
+            // The first error is on its way up.
+            _logger.LogWarning("{Message}", $"the steps since step {_committer.Committed.Step} are lost: {error.Message}");
+        }
     }
 }

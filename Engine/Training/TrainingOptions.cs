@@ -1,6 +1,8 @@
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Storage.States;
+using Offload.Swap.Planning;
+using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Training;
 
@@ -106,14 +108,44 @@ public sealed record TrainingOptions
     /// <summary>Stop when so many steps in a row had a loss or gradient that is not finite.</summary>
     public int MaxSkippedSteps { get; init; } = 10;
 
+    /// <summary>What a step does whose loss or gradient is not finite.</summary>
+    public NonFiniteAction OnNonFinite { get; init; }
+
     /// <summary>Ceiling on CPU memory; null: what is free.</summary>
     public long? CpuMemoryBytes { get; init; }
+
+    /// <summary>Threads of the optimizer; null: as many as <see cref="Threads"/>. Without effect on the numbers.</summary>
+    public int? UpdateThreads { get; init; }
+
+    /// <summary>Ceiling on GPU memory; swaps the model between tiers. Null: no ceiling of its own.</summary>
+    public long? GpuMemoryBytes { get; init; }
+
+    /// <summary>Order of a swapped step; null: the planner's choice.</summary>
+    public StepOrder? Order { get; init; }
+
+    /// <summary>When a swapped step updates its units; null: the planner's choice.</summary>
+    public UpdateMode? Update { get; init; }
+
+    /// <summary>Where the states of a swapped model live, in CPU memory or on the drives; null: the planner's choice.</summary>
+    public Tier? States { get; init; }
+
+    /// <summary>File of a plan that was made before; null: one is made.</summary>
+    public string? PlanFile { get; init; }
+
+    /// <summary>File or name of the hardware profile that the planner goes by; null: its default.</summary>
+    public string? Hardware { get; init; }
+
+    /// <summary>Makes a swapped step one operation at a time.</summary>
+    public bool IsSequential { get; init; }
 
     /// <summary>Parameters of a tile of a new store.</summary>
     internal long TileParameters { get; init; } = StoreDescription.DefaultTileParameters;
 
     /// <summary>How the store's files are opened; null: as usual. For tests.</summary>
     internal StoreFilesOptions? StoreFiles { get; init; }
+
+    /// <summary>Makes the run's model; null: as the other options say. For tests.</summary>
+    internal RunModelFactory? CreateModel { get; init; }
 
     /// <summary>Write the trained model in Hub layout at the end, below the run's folder.</summary>
     public bool Export { get; init; } = true;

@@ -6,7 +6,8 @@ namespace Offload.Storage.States;
 /// <summary>
 /// The states of all units on a device, in tiles: read and written asynchronously, changed as a whole by <see cref="Commit"/>. What was written since
 /// the last commit is gone after a crash, what was committed is not. The format and its promises: docs/state-store.md. Any thread may start
-/// transfers; commit, rollback, verification and disposal are for one thread, and no transfer may be started during them.
+/// transfers; commit, rollback, verification and disposal are for one thread, and no transfer may be started during them, but for reads during a
+/// commit.
 /// </summary>
 public sealed partial class StateStore : IDisposable
 {
@@ -213,6 +214,12 @@ public sealed partial class StateStore : IDisposable
             throw;
         }
     }
+
+    /// <summary>Where the tiles of the last commit lie.</summary>
+    /// <exception cref="InvalidOperationException">There is none, or what it named is overwritten in place.</exception>
+    internal TileTable CommittedTable() => LastCommit is not null && Description.Generations == 2
+        ? _committed
+        : throw new InvalidOperationException("the store keeps no content of its last commit beside the newest one");
 
     private void BeginCommit()
     {

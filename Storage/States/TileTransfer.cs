@@ -81,6 +81,11 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
     public void PrepareRead(TileId tile, PartSet parts, byte* tileAddress, IoPriority priority) =>
         Prepare(BlockOperation.Read, tile, parts, tileAddress, priority, table: null);
 
+    /// <summary>Says what to read: the content of the last commit, whatever was written since.</summary>
+    /// <inheritdoc cref="PrepareRead(TileId, PartSet, byte*, IoPriority)"/>
+    public void PrepareReadCommitted(TileId tile, PartSet parts, byte* tileAddress, IoPriority priority) =>
+        Prepare(BlockOperation.Read, tile, parts, tileAddress, priority, _store.CommittedTable());
+
     /// <summary>Says what to write: the tile's mutable parts; before the first commit all parts.</summary>
     /// <param name="tile">The tile.</param>
     /// <param name="tileAddress">Memory of the whole tile, aligned to 4096, in its layout. Borrowed. Padding is written as it is.</param>

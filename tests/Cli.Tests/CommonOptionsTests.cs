@@ -10,7 +10,7 @@ public sealed class CommonOptionsTests
     [
         CommonOptions.Model, CommonOptions.Data, CommonOptions.Output, CommonOptions.Nvme, CommonOptions.Steps, CommonOptions.SeqLen,
         CommonOptions.MicroBatch, CommonOptions.TokensPerStep, CommonOptions.Lr, CommonOptions.MaxGradNorm, CommonOptions.Seed,
-        CommonOptions.Dtype, CommonOptions.Device, CommonOptions.CpuMemory, CommonOptions.Resume,
+        CommonOptions.Dtype, CommonOptions.Device, CommonOptions.CpuMemory, CommonOptions.Resume, CommonOptions.UpdateThreads, .. SwapArguments.All,
     ];
 
     [Fact]
@@ -57,6 +57,11 @@ public sealed class CommonOptionsTests
     [InlineData("--dtype float16", "--dtype: expected float32 or bfloat16, found 'float16'")]
     [InlineData("--device gpu", "--device: expected cpu, cuda or cuda:N, found 'gpu'")]
     [InlineData("--device cuda:-1", "--device: expected cpu, cuda or cuda:N, found 'cuda:-1'")]
+    [InlineData("--update-threads 0", "--update-threads: expected a whole number of at least 1, found '0'")]
+    [InlineData("--gpu-memory lots", "--gpu-memory: expected a size such as 12GiB or 64MiB, found 'lots'")]
+    [InlineData("--schedule gpipe", "--schedule: expected layer-major, micro-batch-major, fuyou or zero-infinity, found 'gpipe'")]
+    [InlineData("--update later", "--update: expected auto, immediate, deferred, separate or speculative, found 'later'")]
+    [InlineData("--states gpu", "--states: expected auto, cpu or nvme, found 'gpu'")]
     [InlineData("--cpu-memory 12", "--cpu-memory: expected a size such as 12GiB or 64MiB, found '12'")]
     public void Values_Unusable_AreNamedWithWhatIsExpected(string commandLine, string error)
     {

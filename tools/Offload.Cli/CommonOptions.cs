@@ -62,7 +62,11 @@ internal static class CommonOptions
 
     internal static Option<long?> CpuMemory { get; } = Size("--cpu-memory", "Hard ceiling on CPU memory, such as 64GiB");
 
+    internal static Option<long?> GpuMemory { get; } = Size("--gpu-memory", "Hard ceiling on GPU memory, such as 24GiB");
+
     internal static Option<long?> Threads { get; } = Count("--threads", "N", "Threads of the CPU's compute; the default is the number of cores");
+
+    internal static Option<long?> UpdateThreads { get; } = Count("--update-threads", "N", "Threads of the optimizer; the default is --threads; without effect on the result");
 
     internal static Option<bool> Resume { get; } = new("--resume") { Description = "Continue the run in --output; starts anew if nothing was committed" };
 

@@ -32,6 +32,7 @@ internal static class TrainingArguments
     private static readonly Option<bool> SingleGeneration = new("--single-generation") { Description = "With --nvme: half the room on the drives; a crash or power cut inside a step then loses the run; not with --commit-every" };
     private static readonly Option<double?> Tbw = CommonOptions.Number("--tbw", "Terabytes that the drives of --nvme are rated for, all together: shows how long they last");
     private static readonly Option<long?> MaxSkippedSteps = CommonOptions.Count("--max-skipped-steps", "N", "Stop when so many steps in a row had a NaN or infinity [10]");
+    private static readonly Option<string?> OnNaN = CommonOptions.OneOf("--on-nan", "Skip a step with a NaN or infinity, or stop before it [skip]", "skip", "stop");
     private static readonly Option<bool> NoExport = new("--no-export") { Description = "Do not write the trained model below --output at the end" };
 
     private static readonly Option[] All =
@@ -39,7 +40,8 @@ internal static class TrainingArguments
         CommonOptions.Model, FromScratch, CommonOptions.Data, EvalData, EvalFraction, CommonOptions.Output, CommonOptions.Resume, CommonOptions.Steps, Epochs,
         CommonOptions.SeqLen, CommonOptions.MicroBatch, CommonOptions.TokensPerStep, CommonOptions.Lr, LrSchedule, WarmupSteps, WeightDecay, WeightDecayOn,
         Beta1, Beta2, Epsilon, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads,
-        CommonOptions.CpuMemory, CommonOptions.Nvme, CommitEvery, SingleGeneration, Tbw, EvalEvery, CheckpointEvery, CheckpointEverySteps, MaxSkippedSteps, NoExport,
+        CommonOptions.CpuMemory, CommonOptions.Nvme, CommitEvery, SingleGeneration, Tbw, EvalEvery, CheckpointEvery, CheckpointEverySteps, MaxSkippedSteps, OnNaN,
+        CommonOptions.UpdateThreads, .. SwapArguments.All, NoExport,
     ];
 
     /// <summary>Adds them to a command.</summary>
@@ -87,7 +89,16 @@ internal static class TrainingArguments
         SingleGeneration = context.Get(SingleGeneration),
         RatingTerabytes = AboveZero(context, Tbw),
         MaxSkippedSteps = ToInt(context, MaxSkippedSteps) ?? Defaults.MaxSkippedSteps,
+        OnNonFinite = context.Get(OnNaN) == "stop" ? NonFiniteAction.Stop : NonFiniteAction.Skip,
         CpuMemoryBytes = context.Get(CommonOptions.CpuMemory),
+        UpdateThreads = ToInt(context, CommonOptions.UpdateThreads),
+        GpuMemoryBytes = context.Get(CommonOptions.GpuMemory),
+        Order = SwapArguments.ReadOrder(context),
+        Update = SwapArguments.ReadUpdate(context),
+        States = SwapArguments.ReadStates(context),
+        PlanFile = context.Get(SwapArguments.Plan),
+        Hardware = context.Get(SwapArguments.Hardware),
+        IsSequential = context.Get(SwapArguments.Sequential),
         Export = !context.Get(NoExport),
     };
 

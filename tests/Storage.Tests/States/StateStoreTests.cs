@@ -1,4 +1,6 @@
 using System.Text;
+using Offload.Storage.Devices;
+using Offload.Storage.Memory;
 using Offload.Storage.States;
 using Offload.Tests.Infrastructure.States;
 using static Offload.Tests.Infrastructure.States.StorePatterns;
@@ -39,6 +41,44 @@ public sealed unsafe class StateStoreTests : IDisposable
 
         using StateStore again = StateStore.Open(_device);
         Assert.Null(FindDifference(again, _ => 1, _ => 1));
+    }
+
+    [Fact]
+    public void PrepareReadCommitted_TileWrittenSince_ReadsTheCommit()
+    {
+        Make();
+        using StateStore store = StateStore.Open(_device);
+        var tile = new TileId(0, 1);
+        using var now = new NativeBuffer(store.Geometry.MaxTileBytes);
+        using var before = new NativeBuffer(store.Geometry.MaxTileBytes);
+        var transfer = new TileTransfer(store);
+        Read(fromCommit: false, before);
+        Write(store, tile, version: 2);
+
+        Read(fromCommit: true, now);
+        Assert.True(Bytes(now).SequenceEqual(Bytes(before)));
+        Read(fromCommit: false, now);
+        Assert.False(Bytes(now).SequenceEqual(Bytes(before)));
+        store.Commit(11, []);
+        Read(fromCommit: true, before);
+        Assert.True(Bytes(now).SequenceEqual(Bytes(before)));
+
+        void Read(bool fromCommit, NativeBuffer memory)
+        {
+            if (fromCommit)
+            {
+                transfer.PrepareReadCommitted(tile, PartSet.All, (byte*)memory.Address, IoPriority.Normal);
+            }
+            else
+            {
+                transfer.PrepareRead(tile, PartSet.All, (byte*)memory.Address, IoPriority.Normal);
+            }
+
+            store.Start(transfer);
+            transfer.Wait(TestContext.Current.CancellationToken);
+        }
+
+        Span<byte> Bytes(NativeBuffer memory) => memory.AsSpan<byte>(0, store.Geometry.Tile(tile).SizeBytes);
     }
 
     [Fact]

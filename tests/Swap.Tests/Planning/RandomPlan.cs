@@ -37,6 +37,12 @@ internal static class RandomPlan
             IsTied = isTied,
             TileParameters = random.Next(20, 300),
         };
+        return (work, For(work, random));
+    }
+
+    /// <summary>A plan for a given workload.</summary>
+    internal static SwapPlan For(Workload work, Random random)
+    {
         bool hasDrives = random.Next(4) > 0;
         Tier HostOrDrive() => hasDrives && random.Next(2) == 0 ? Tier.Nvme : Tier.Cpu;
         StepOrder order = (StepOrder)random.Next(4);
@@ -49,7 +55,7 @@ internal static class RandomPlan
         UpdateMode mode = modes[random.Next(modes.Length)];
         bool canDelay = order != StepOrder.Fuyou && mode is UpdateMode.Immediate or UpdateMode.Speculative;
         int numPolicies = order == StepOrder.ZeroInfinity ? 2 : hasDrives ? 4 : 3;
-        var plan = new SwapPlan
+        return new SwapPlan
         {
             Units =
             [
@@ -78,6 +84,5 @@ internal static class RandomPlan
             TileSlots = random.Next(1, 4),
             GradientStagingSlots = random.Next(1, 3),
         };
-        return (work, plan);
     }
 }

@@ -1,0 +1,17 @@
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Swapping;
+
+/// <summary>Operations of <see cref="Lane.H2D"/> and <see cref="Lane.D2H"/>, each on its lane's thread.</summary>
+/// <param name="slots">The schedule's slots.</param>
+/// <param name="engine">What the lanes share.</param>
+internal sealed unsafe class CopyLanes(SlotTable slots, SwapEngine engine)
+{
+    /// <summary>Runs one operation.</summary>
+    public void Run(int index, in Operation operation, CancellationToken cancellation)
+    {
+        Link link = operation.Lane == Lane.H2D ? engine.ToGpu : engine.FromGpu;
+        link.Copy(
+            slots.Address(slots.Only(index, AccessMode.Read)), slots.Address(slots.Only(index, AccessMode.Write)), operation.Amount, cancellation);
+    }
+}

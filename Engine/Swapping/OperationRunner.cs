@@ -1,0 +1,54 @@
+using Offload.Swap.Execution;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Swapping;
+
+/// <summary>Does a schedule's operations: one handler a lane, all on the lanes' threads.</summary>
+internal sealed class OperationRunner : IOperationHandler
+{
+    private readonly StepSchedule _schedule;
+    private readonly SlotTable _slots;
+    private readonly SwapEngine _engine;
+    private readonly StepRing _steps;
+    private readonly ComputeLane _compute;
+    private readonly CopyLanes _copies;
+    private readonly DriveLanes _drives;
+
+    /// <param name="slots">The schedule and its memory.</param>
+    /// <param name="engine">What the lanes share.</param>
+    /// <param name="steps">What each period is for.</param>
+    public OperationRunner(SlotTable slots, SwapEngine engine, StepRing steps)
+    {
+        _schedule = slots.Schedule;
+        _slots = slots;
+        _engine = engine;
+        _steps = steps;
+        _compute = new ComputeLane(slots, engine);
+        _copies = new CopyLanes(slots, engine);
+        _drives = new DriveLanes(slots, engine);
+    }
+
+    /// <inheritdoc/>
+    public void Run(int operation, long period, CancellationToken cancellation)
+    {
+        Operation found = _schedule.Operations[operation];
+        StepInFlight step = _steps[period];
+        switch (found.Lane)
+        {
+            case Lane.Compute:
+                _compute.Run(operation, found, step);
+                break;
+            case Lane.H2D or Lane.D2H:
+                _copies.Run(operation, found, cancellation);
+                break;
+            case Lane.SsdRead or Lane.SsdWrite:
+                _drives.Run(operation, found, step, cancellation);
+                break;
+            case Lane.CpuUpdate:
+                _engine.Updates.Run(_slots, operation, found, step);
+                break;
+            default:
+                throw new InvalidOperationException($"no handler for the lane {found.Lane}");
+        }
+    }
+}

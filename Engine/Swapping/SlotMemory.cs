@@ -1,0 +1,145 @@
+using Offload.Storage.Devices;
+using Offload.Storage.Memory;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Swapping;
+
+/// <summary>
+/// The memory of all slots of a plan's schedules, allocated once. What is persistent has the same place in each of them, under its name; all other
+/// slots of a schedule lie over those of the others. Slots on drives get room in a scratch file, but for the optimizer states, which have a
+/// store of their own.
+/// </summary>
+internal sealed unsafe class SlotMemory : IDisposable
+{
+    /// <summary>
+    /// Most memory that is pinned for a device at once: what streams is far smaller. Optimizer states that stay in memory may be larger than what
+    /// the system lets a process pin.
+    /// </summary>
+    private const long MaxRegisteredBytes = 4L << 30;
+
+    private static readonly int NumAreas = Enum.GetValues<SlotArea>().Length;
+
+    private readonly Dictionary<string, (SlotArea Area, long OffsetBytes)> _persistent = new(StringComparer.Ordinal);
+    private readonly Dictionary<StepSchedule, (SlotArea Area, long OffsetBytes)[]> _places = [];
+    private readonly MemoryRegion?[] _regions = new MemoryRegion?[NumAreas];
+
+    /// <param name="schedules">All schedules of a plan.</param>
+    /// <param name="cpuLimit">What slots in CPU memory are reserved from.</param>
+    /// <param name="gpuLimit">What slots in GPU memory are reserved from.</param>
+    /// <param name="device">The drives, if any: memory that they transfer to and from is pinned.</param>
+    /// <exception cref="MemoryLimitException">A limit, or the system, has no such room.</exception>
+    public SlotMemory(IReadOnlyList<StepSchedule> schedules, MemoryLimit cpuLimit, MemoryLimit gpuLimit, IBlockDevice? device)
+    {
+        long[] sizes = Place(schedules);
+        ScratchBytes = sizes[(int)SlotArea.Scratch];
+        try
+        {
+            _regions[(int)SlotArea.Gpu] = new MemoryRegion(sizes[(int)SlotArea.Gpu], "GPU slots", gpuLimit);
+            _regions[(int)SlotArea.Cpu] = new MemoryRegion(sizes[(int)SlotArea.Cpu], "slots in CPU memory", cpuLimit);
+            var streamed = new MemoryRegion(sizes[(int)SlotArea.CpuToDrives], "slots to and from drives", cpuLimit);
+            _regions[(int)SlotArea.CpuToDrives] = streamed;
+            if (device is not null && streamed.SizeBytes <= MaxRegisteredBytes)
+            {
+                streamed.RegisterWith(device);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Where a slot is.</summary>
+    private enum SlotArea
+    {
+        Gpu,
+        Cpu,
+        CpuToDrives,
+        Scratch,
+        Store,
+    }
+
+    /// <summary>Room that slots on drives need beside the store.</summary>
+    public long ScratchBytes { get; }
+
+    /// <summary>A schedule's slots.</summary>
+    public SlotTable Of(StepSchedule schedule)
+    {
+        (SlotArea Area, long OffsetBytes)[] places = _places[schedule];
+        return new SlotTable(
+            schedule,
+            [.. places.Select(place => _regions[(int)place.Area] is { } region ? (nint)(region.Address + place.OffsetBytes) : 0)],
+            [.. places.Select(place => place.OffsetBytes)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (MemoryRegion? region in _regions)
+        {
+            region?.Dispose();
+        }
+    }
+
+    /// <summary>Gives every slot its place; returns the size of each area.</summary>
+    private long[] Place(IReadOnlyList<StepSchedule> schedules)
+    {
+        HashSet<string> streamed = [.. schedules.SelectMany(OnDriveLanes)];
+        HashSet<string> stored = [.. schedules.SelectMany(Stored)];
+        var persistentEnds = new long[NumAreas];
+        foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent && !_persistent.ContainsKey(slot.Name)).ToList())
+        {
+            _persistent.TryAdd(slot.Name, Take(AreaOf(slot), slot, persistentEnds));
+        }
+
+        var sizes = new long[NumAreas];
+        foreach (StepSchedule schedule in schedules)
+        {
+            long[] ends = [.. persistentEnds];
+            _places.Add(schedule, [.. schedule.Slots.Select(slot => slot.IsPersistent ? _persistent[slot.Name] : Take(AreaOf(slot), slot, ends))]);
+            for (int area = 0; area < NumAreas; area++)
+            {
+                sizes[area] = Math.Max(sizes[area], ends[area]);
+            }
+        }
+
+        return sizes;
+
+        SlotArea AreaOf(Swap.Schedules.Slot slot) => stored.Contains(slot.Name) ? SlotArea.Store : slot.Tier switch
+        {
+            Tier.Gpu => SlotArea.Gpu,
+            Tier.Nvme => SlotArea.Scratch,
+            _ => streamed.Contains(slot.Name) ? SlotArea.CpuToDrives : SlotArea.Cpu,
+        };
+    }
+
+    private static (SlotArea Area, long OffsetBytes) Take(SlotArea area, Swap.Schedules.Slot slot, long[] ends)
+    {
+        long offset = ends[(int)area];
+        ends[(int)area] += (slot.SizeBytes + SlotArena.AlignmentBytes - 1) / SlotArena.AlignmentBytes * SlotArena.AlignmentBytes;
+        return (area, offset);
+    }
+
+    private static IEnumerable<string> OnDriveLanes(StepSchedule schedule) =>
+        Accesses(schedule, operation => operation.Lane is Lane.SsdRead or Lane.SsdWrite).Select(access => schedule.Slots[access.Slot].Name);
+
+    /// <summary>States on drives: the store's.</summary>
+    private static IEnumerable<string> Stored(StepSchedule schedule) =>
+        Accesses(schedule, _ => true)
+            .Where(access => schedule.Slots[access.Slot].Tier == Tier.Nvme && Content.KindOf(access.Content) == ContentKind.States)
+            .Select(access => schedule.Slots[access.Slot].Name);
+
+    private static IEnumerable<SlotAccess> Accesses(StepSchedule schedule, Func<Operation, bool> isOf)
+    {
+        for (int operation = 0; operation < schedule.Operations.Count; operation++)
+        {
+            if (isOf(schedule.Operations[operation]))
+            {
+                foreach (SlotAccess access in schedule.AccessesOf(operation).ToArray())
+                {
+                    yield return access;
+                }
+            }
+        }
+    }
+}

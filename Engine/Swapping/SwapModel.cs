@@ -1,0 +1,241 @@
+using Offload.Engine.Compute;
+using Offload.Engine.Models;
+using Offload.Engine.Training;
+using Offload.Profiles.Tracing;
+using Offload.Storage.Devices;
+using Offload.Storage.Memory;
+using Offload.Storage.States;
+using Offload.Swap.Execution;
+using Offload.Swap.Planning;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Swapping;
+
+/// <summary>
+/// A model that trains by a plan: what does not fit on a tier passes through it, by the plan's schedules, with all lanes at work. Gives the bits of
+/// <see cref="ResidentModel"/>. One thread drives it. Owns all but the store.
+/// </summary>
+internal sealed class SwapModel : ITrainingModel
+{
+    private readonly MemoryLimit _cpuLimit;
+    private readonly MemoryLimit _gpuLimit;
+    private readonly SlotMemory? _memory;
+    private readonly SwapEngine? _engine;
+    private readonly ScheduleExecutor? _train;
+    private readonly ScheduleExecutor? _drain;
+    private readonly ScheduleExecutor? _forward;
+    private readonly StepRing _steps;
+    private readonly StepRing _drains;
+    private readonly StepRing _evaluations;
+    private readonly int _decision;
+    private readonly int _numMicroBatches;
+    private long _numBegun;
+    private long _numEnded;
+    private long _numDrains;
+    private long _numEvaluations;
+    private StepWork? _pending;
+    private StepWork? _uncommitted;
+
+    /// <param name="layout">The model.</param>
+    /// <param name="numerics">What fixes the bits.</param>
+    /// <param name="work">The model as the plan sees it.</param>
+    /// <param name="plan">Where everything lives, and when it moves.</param>
+    /// <param name="store">The states' store; borrowed, and disposed after this.</param>
+    /// <param name="options">How it runs.</param>
+    /// <exception cref="MemoryLimitException">A budget, or the system, has no such room.</exception>
+    public SwapModel(ModelLayout layout, RunNumerics numerics, Workload work, SwapPlan plan, StateStore store, SwapModelOptions options)
+    {
+        Layout = layout;
+        IsDurable = plan.IsDurable;
+        _numMicroBatches = work.NumMicroBatches;
+        _steps = new StepRing(layout.Units.Count);
+        _drains = new StepRing(layout.Units.Count);
+        _evaluations = new StepRing(layout.Units.Count);
+        _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
+        _gpuLimit = new MemoryLimit(options.GpuBytes - work.WorkspaceBytes, "GPU memory", "Raise --gpu-memory.");
+        Schedule = SwapSchedules.Train(work, plan);
+        StepSchedule forward = SwapSchedules.Forward(work, plan);
+        StepSchedule drain = SwapSchedules.Drain(work, plan);
+        _decision = Schedule.Operations.ToList().FindIndex(operation => operation.Kind == OperationKind.DecideStep);
+        try
+        {
+            _memory = new SlotMemory([Schedule, forward, drain], _cpuLimit, _gpuLimit, plan.IsDurable ? store.Device : null);
+            _engine = new SwapEngine(layout, numerics, plan, store, options);
+            if (_memory.ScratchBytes > 0)
+            {
+                _engine.Scratch = ScratchFile.Create(options.ScratchFolders, _memory.ScratchBytes, wrap: options.WrapScratch);
+            }
+
+            States = new SwapStates(_engine, _memory.Of(Schedule), _cpuLimit);
+            var executorOptions = new ExecutorOptions
+            {
+                IsSequential = options.IsSequential,
+                MaxTracePeriods = options.MaxTracePeriods,
+                OnLaneStart = _ => ComputeThreads.Set(numerics.ComputeThreads),
+            };
+            _train = Execute(Schedule, _steps, executorOptions);
+            _forward = Execute(forward, _evaluations, executorOptions with { MaxTracePeriods = 0 });
+            _drain = drain.Operations.Count == 0 ? null : Execute(drain, _drains, executorOptions with { MaxTracePeriods = 0 });
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ModelLayout Layout { get; }
+
+    /// <inheritdoc/>
+    public bool IsDurable { get; }
+
+    /// <inheritdoc/>
+    public int MaxBegun => 2;
+
+    /// <inheritdoc/>
+    public bool IsWhole { get; private set; } = true;
+
+    /// <summary>The schedule of a training step.</summary>
+    public StepSchedule Schedule { get; }
+
+    /// <summary>Masters and moments, while no step is at work.</summary>
+    public SwapStates States { get; } = null!;
+
+    /// <summary>Most CPU memory that was held at once.</summary>
+    public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
+
+    /// <inheritdoc/>
+    public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>
+        States.ReadMasters(ranges, chunk, cancellation);
+
+    /// <inheritdoc/>
+    public void Begin(StepWork work)
+    {
+        long period = _numBegun;
+        if (period - _numEnded >= MaxBegun)
+        {
+            throw new InvalidOperationException($"{MaxBegun} steps are begun and not ended");
+        }
+
+        Guarded(() =>
+        {
+            if (period >= StepRing.Length)
+            {
+                // Its place is about to be taken.
+                _train!.Wait(period - StepRing.Length);
+            }
+
+            _steps[period].Begin(work, _pending);
+            _pending = _drain is null ? null : work;
+            _uncommitted = work;
+            _numBegun++;
+            _train!.Release();
+        });
+    }
+
+    /// <inheritdoc/>
+    public void End()
+    {
+        if (_numEnded == _numBegun)
+        {
+            throw new InvalidOperationException("no step is begun");
+        }
+
+        Guarded(() => _train!.WaitFor(_decision, _numEnded));
+        _numEnded++;
+    }
+
+    /// <inheritdoc/>
+    public void Complete() => Guarded(() =>
+    {
+        _train!.Drain();
+        if (_pending is { } pending)
+        {
+            _pending = null;
+            _drains[_numDrains++].BeginDrain(pending);
+            _drain!.Release();
+            _drain.Drain();
+        }
+
+        if (IsDurable && _uncommitted is { } last)
+        {
+            // What stays in memory may be newer than the store between two commits.
+            _uncommitted = null;
+            States.WriteDirty();
+            last.Decider.Commit(last.Step);
+        }
+    });
+
+    /// <inheritdoc/>
+    public double Evaluate(IEnumerable<MicroBatch> batches)
+    {
+        Complete();
+        double loss = 0;
+        long numCounted = 0;
+        long ended = _numEvaluations;
+        foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
+        {
+            _evaluations[_numEvaluations++].Begin(group);
+            _forward!.Release();
+
+            // One group computes while the next one's data is read.
+            if (_numEvaluations - ended > 1)
+            {
+                Collect(ended++);
+            }
+        }
+
+        while (ended < _numEvaluations)
+        {
+            Collect(ended++);
+        }
+
+        return loss / numCounted;
+
+        void Collect(long period)
+        {
+            _forward!.Wait(period);
+            StepInFlight step = _evaluations[period];
+            for (int microBatch = 0; microBatch < _numMicroBatches; microBatch++)
+            {
+                if (step.Batch(microBatch) is { } batch)
+                {
+                    loss += step.Losses[microBatch];
+                    numCounted += batch.NumCounted;
+                }
+            }
+        }
+    }
+
+    /// <summary>What the lanes did in the last steps.</summary>
+    public StepTrace TakeTrace() => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)]);
+
+    /// <summary>Ends what is at work, whatever becomes of it, and frees everything.</summary>
+    public void Dispose()
+    {
+        _train?.Dispose();
+        _drain?.Dispose();
+        _forward?.Dispose();
+        States?.Dispose();
+        _engine?.Dispose();
+        _memory?.Dispose();
+    }
+
+    /// <summary>Whatever fails inside a step leaves the states between two steps.</summary>
+    private void Guarded(Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch
+        {
+            IsWhole = false;
+            throw;
+        }
+    }
+
+    private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, ExecutorOptions options) =>
+        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps), options);
+}

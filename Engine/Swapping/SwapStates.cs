@@ -1,0 +1,223 @@
+using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
+using Offload.Engine.States;
+using Offload.Storage.Devices;
+using Offload.Storage.Memory;
+using Offload.Storage.Numerics;
+using Offload.Storage.States;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Swapping;
+
+/// <summary>
+/// Master weights and moments of a swapped model while no step is at work: in the slots of units that stay in memory, in the store of the others.
+/// One thread.
+/// </summary>
+internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, IStoredStates, IDisposable
+{
+    private const int ChunkElements = 1 << 18;
+
+    private readonly SwapEngine _engine;
+    private readonly StateStore _store;
+    private readonly MemoryLimit _cpuLimit;
+    private readonly nint[][] _tiles; // Of units whose states stay in memory: where each is. Others: empty.
+    private readonly nint[] _weights; // In CPU memory or for good on the GPU; 0: they come from the store.
+    private readonly StoreMasters _masters;
+    private readonly TileTransfer _writer;
+    private TileRing? _importRing;
+    private StoreImport? _import;
+
+    /// <param name="engine">The model.</param>
+    /// <param name="slots">Memory of its training schedule.</param>
+    /// <param name="cpuLimit">What tiles on their way are reserved from.</param>
+    public SwapStates(SwapEngine engine, SlotTable slots, MemoryLimit cpuLimit)
+    {
+        _engine = engine;
+        _store = engine.Store;
+        _cpuLimit = cpuLimit;
+        Layout = engine.Layout;
+        _tiles = [.. Layout.Units.Select(unit => StaysInMemory(unit) ? new nint[_store.Geometry.TileCount(unit.Index)] : [])];
+        _weights = new nint[Layout.Units.Count];
+        _writer = new TileTransfer(_store);
+        _masters = new StoreMasters(Layout, _store, cpuLimit);
+        FindSlots(slots);
+    }
+
+    /// <inheritdoc cref="IMasterWeights.Layout"/>
+    public ModelLayout Layout { get; }
+
+    /// <inheritdoc/>
+    public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default)
+    {
+        if (_engine.Plan.IsDurable)
+        {
+            // The store has them all.
+            _masters.ReadMasters(ranges, chunk, cancellation);
+            return;
+        }
+
+        var masters = new float[ChunkElements];
+        for (int i = 0; i < ranges.Count; i++)
+        {
+            (int unit, long offset, long count) = ranges[i];
+            for (long done = 0; done < count;)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                (AdamWStates states, TileShape shape) = TileOf(unit, offset + done);
+                int start = (int)(offset + done - shape.FirstParameter);
+                Span<float> some = masters.AsSpan(0, (int)Math.Min(Math.Min(ChunkElements, count - done), shape.NumParameters - start));
+                SplitMaster.Join(new ReadOnlySpan<ushort>(states.WeightHigh + start, some.Length), new ReadOnlySpan<short>(states.WeightLow + start, some.Length), some);
+                chunk(i, done, some);
+                done += some.Length;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source)
+    {
+        if (_engine.Plan.IsDurable)
+        {
+            _importRing ??= new TileRing(_store, _cpuLimit);
+            _import ??= new StoreImport(Layout, _importRing);
+            _import.WriteMasters(unitIndex, offset, source);
+            return;
+        }
+
+        while (!source.IsEmpty)
+        {
+            (AdamWStates states, TileShape shape) = TileOf(unitIndex, offset);
+            int start = (int)(offset - shape.FirstParameter);
+            int length = Math.Min(source.Length, shape.NumParameters - start);
+            SplitMaster.Split(source[..length], new Span<ushort>(states.WeightHigh + start, length), new Span<short>(states.WeightLow + start, length));
+            source = source[length..];
+            offset += length;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void CompleteMasters()
+    {
+        if (_engine.Plan.IsDurable)
+        {
+            _import?.CompleteMasters();
+            _importRing?.Dispose();
+            _import = null;
+            _importRing = null;
+            Load();
+        }
+        else
+        {
+            RefreshWeights();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Load(CancellationToken cancellation = default)
+    {
+        PartSet weightParts = _engine.Type == ComputeType.Float32 ? AdamWParts.Masters : PartSet.Of(AdamWParts.High);
+        IEnumerable<TileRead> reads = _store.Geometry.Tiles()
+            .Where(tile => _tiles[tile.Unit].Length > 0 || _weights[tile.Unit] != 0)
+            .Select(tile => new TileRead(tile, _tiles[tile.Unit].Length > 0 ? PartSet.All : weightParts));
+        using (var reader = new TileReader(_store, reads, StoreMasters.Lookahead, _cpuLimit))
+        {
+            while (reader.MoveNext(cancellation))
+            {
+                Take(reader.Tile, reader.Shape, reader.Address);
+            }
+        }
+
+        _engine.Updates.AllWritten();
+    }
+
+    /// <inheritdoc/>
+    public void Save()
+    {
+        if (_engine.Plan.IsDurable)
+        {
+            // Each step writes what is new.
+            return;
+        }
+
+        foreach (TileId tile in _store.Geometry.Tiles())
+        {
+            Write(tile);
+        }
+    }
+
+    /// <summary>Writes what stays in memory and is newer than the store has it.</summary>
+    /// <exception cref="Offload.Storage.StorageException">The device failed.</exception>
+    public void WriteDirty()
+    {
+        foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)))
+        {
+            Write(tile);
+        }
+    }
+
+    /// <summary>Frees what an import that did not end has left.</summary>
+    public void Dispose() => _importRing?.Dispose();
+
+    private bool StaysInMemory(UnitLayout unit) => unit.Count > 0 && _engine.Plan.Units[unit.Index].States != Tier.Nvme;
+
+    /// <summary>Where what stays in memory is, as the schedule has it.</summary>
+    private void FindSlots(SlotTable slots)
+    {
+        StepSchedule schedule = slots.Schedule;
+        for (int index = 0; index < schedule.Operations.Count; index++)
+        {
+            Operation operation = schedule.Operations[index];
+            if (operation.Kind is not (OperationKind.UpdateStates or OperationKind.UpdateOnGpu))
+            {
+                continue;
+            }
+
+            if (_tiles[operation.Unit].Length > 0)
+            {
+                _tiles[operation.Unit][operation.Tile] = (nint)slots.Find(index, ContentKind.States, operation.Unit);
+            }
+
+            _weights[operation.Unit] = (nint)slots.Find(index, ContentKind.Weights, operation.Unit);
+        }
+    }
+
+    private byte* Address(TileId tile) =>
+        (byte*)_tiles[tile.Unit][tile.Tile] + (_engine.Updates.HalfOf(tile.Unit, tile.Tile) * _store.Geometry.Tile(tile).SizeBytes);
+
+    private (AdamWStates States, TileShape Shape) TileOf(int unit, long parameter)
+    {
+        var tile = new TileId(unit, (int)(parameter / _store.Description.TileParameters));
+        TileShape shape = _store.Geometry.Tile(tile);
+        return (AdamWParts.In(Address(tile), shape), shape);
+    }
+
+    private void Write(TileId tile)
+    {
+        _writer.PrepareWrite(tile, Address(tile), IoPriority.Normal);
+        _store.Start(_writer);
+        _writer.Wait();
+    }
+
+    private void Take(TileId tile, TileShape shape, byte* source)
+    {
+        AdamWStates states = AdamWParts.In(source, shape);
+        if (_tiles[tile.Unit].Length > 0)
+        {
+            Buffer.MemoryCopy(source, Address(tile), shape.SizeBytes, shape.SizeBytes);
+        }
+
+        if (_weights[tile.Unit] != 0)
+        {
+            SwapEngine.SetWeights(_engine.Type, (byte*)_weights[tile.Unit], shape, states);
+        }
+    }
+
+    private void RefreshWeights()
+    {
+        foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _weights[tile.Unit] != 0))
+        {
+            TileShape shape = _store.Geometry.Tile(tile);
+            SwapEngine.SetWeights(_engine.Type, (byte*)_weights[tile.Unit], shape, AdamWParts.In(Address(tile), shape));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using Offload.Engine.Training;
+using Offload.Profiles;
+using Offload.Swap.Planning;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Tests.Training;
+
+/// <summary>Options of a swapped model: what contradicts, and what is not there yet, is refused by name.</summary>
+[Collection(nameof(ProcessWide))]
+public sealed class SwapOptionsTests : IDisposable
+{
+    private readonly TinyRun _run = new();
+
+    public void Dispose() => _run.Dispose();
+
+    [Fact]
+    public void Run_SwappedModel_IsRefusedByTheOption()
+    {
+        Refused(options => options with { GpuMemoryBytes = 1 << 30 }, "--gpu-memory: a model that is swapped between tiers cannot be trained yet");
+        Refused(options => options with { Order = StepOrder.Fuyou }, "--schedule: a model that is swapped between tiers cannot be trained yet");
+        Refused(options => options with { Update = UpdateMode.Separate }, "--update: a model that is swapped between tiers cannot be trained yet");
+        Refused(options => options with { PlanFile = _run.DataFile }, "--plan: a model that is swapped between tiers cannot be trained yet");
+        Assert.False(Directory.Exists(_run["refused"]));
+    }
+
+    [Fact]
+    public void Run_OptionWithoutEffect_IsRefused()
+    {
+        const string Expected = "expected --gpu-memory, --schedule, --update or --plan with it";
+        Refused(options => options with { States = Tier.Cpu }, $"--states: {Expected}");
+        Refused(options => options with { Hardware = "rtx4090" }, $"--hardware: {Expected}");
+        Refused(options => options with { IsSequential = true }, $"--sequential: {Expected}");
+    }
+
+    [Fact]
+    public void Run_OptionsThatContradict_AreRefused()
+    {
+        Refused(options => options with { PlanFile = _run.DataFile, Order = StepOrder.Fuyou }, "--schedule: expected no --plan with it");
+        Refused(options => options with { PlanFile = _run["none"] }, $"--plan {_run["none"]}: expected the file of a plan, found none");
+        Refused(options => options with { GpuMemoryBytes = 1, States = Tier.Nvme }, "--states nvme: expected --nvme with it");
+        Refused(options => options with { Update = UpdateMode.Immediate }, "--update immediate: expected --max-grad-norm 0, found 1");
+        Refused(options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0 }, "--update immediate: expected --on-nan stop with it");
+        Refused(
+            options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0, OnNonFinite = NonFiniteAction.Stop }, "--update: a model that is swapped between tiers cannot be trained yet");
+    }
+
+    [Fact]
+    public void Run_OtherUpdateThreads_GivesTheSameBits()
+    {
+        string one = TinyRun.Train(_run.Options("one")).WeightsHash;
+
+        Assert.Equal(one, TinyRun.Train(_run.Options("three") with { UpdateThreads = 3 }).WeightsHash);
+    }
+
+    private void Refused(Func<TrainingOptions, TrainingOptions> change, string message)
+    {
+        var error = Assert.Throws<UsageException>(() => TinyRun.Train(change(_run.Options("refused"))));
+        Assert.Equal(message, error.Message);
+    }
+}
