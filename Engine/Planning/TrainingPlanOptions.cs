@@ -35,6 +35,9 @@ public sealed record TrainingPlanOptions
     /// <summary>Order of the work.</summary>
     public StepOrder Order { get; init; }
 
+    /// <summary>When units are updated.</summary>
+    public UpdateMode? Update { get; init; }
+
     /// <summary>Where optimizer states live: all on the drives, none there, or (null) as they fit.</summary>
     public Tier? States { get; init; }
 

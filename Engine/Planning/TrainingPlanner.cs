@@ -29,6 +29,9 @@ public static class TrainingPlanner
     /// <summary>CPU memory that the engine takes beside the plan's slots: two tiles of a reader.</summary>
     private const long CpuBesideBytes = 64L << 20;
 
+    /// <summary>The published systems keep 16-bit weights beside the masters and write both; reads follow from where weights live.</summary>
+    private const int PublishedWriteBytes = 14;
+
     /// <summary>Periods that are drawn: two to fill the pipeline, two that are steady.</summary>
     private const int NumTracedPeriods = 4;
 
@@ -75,9 +78,7 @@ public static class TrainingPlanner
 
         return new PlanRequest
         {
-            WorkloadOf = microBatch => ModelWorkload.Create(
-                layout, options.Type, sequenceTokens, microBatch, numMicroBatches: 1, RunNumerics.DefaultHeadChunkTokens, StoreDescription.DefaultTileParameters)
-                with { StateWriteBytes = options.CountsPublishedStates ? PublishedWriteBytes : null },
+            WorkloadOf = microBatch => WorkloadOf(options, layout, sequenceTokens, microBatch),
             Model = ResidentPlanner.Profile(layout),
             SequenceTokens = sequenceTokens,
             SequencesPerStep = (int)sequences,
@@ -91,13 +92,18 @@ public static class TrainingPlanner
                 Order = options.Order,
                 States = options.States,
                 MicroBatchSequences = options.MicroBatchSequences,
+                Update = options.Update,
                 IsClipped = options.MaxGradNorm > 0,
             },
         };
     }
 
-    // The published systems keep 16-bit weights beside the masters and write both; reads follow from where weights live.
-    private const int PublishedWriteBytes = 14;
+    private static Workload WorkloadOf(TrainingPlanOptions options, ModelLayout layout, int sequenceTokens, int microBatchSequences)
+    {
+        Workload work = ModelWorkload.Create(
+            layout, options.Type, sequenceTokens, microBatchSequences, numMicroBatches: 1, RunNumerics.DefaultHeadChunkTokens, StoreDescription.DefaultTileParameters);
+        return options.CountsPublishedStates ? work with { StateWriteBytes = PublishedWriteBytes } : work;
+    }
 
     private static string NameOf(string folderOrConfigPath)
     {

@@ -8,21 +8,12 @@ using Offload.Profiles.Rendering;
 using Offload.Storage.Files;
 using Offload.Swap.Planning;
 using Offload.Swap.Planning.Search;
-using Offload.Swap.Schedules;
 
 namespace Offload.Cli.Commands;
 
 /// <summary><c>offload plan</c>: how a model would be trained on a machine, and how fast; needs a config.json and a hardware profile, nothing else.</summary>
 internal static class PlanCommand
 {
-    private static readonly Dictionary<string, StepOrder> Orders = new(StringComparer.Ordinal)
-    {
-        ["layer-major"] = StepOrder.LayerMajor,
-        ["micro-batch-major"] = StepOrder.MicroBatchMajor,
-        ["fuyou"] = StepOrder.Fuyou,
-        ["zero-infinity"] = StepOrder.ZeroInfinity,
-    };
-
     private static readonly Option<string?> Model = CommonOptions.Text("--model", "DIR", "Model folder, or its config.json; nothing else of it is read");
     private static readonly Option<string?> Hardware = CommonOptions.Text("--hardware", "FILE|NAME", $"The machine: a file that 'offload profile hardware' wrote, or one of {string.Join(", ", HardwareProfiles.Names)}");
     private static readonly Option<string[]> HardwareSet = new("--hardware-set")
@@ -32,11 +23,7 @@ internal static class PlanCommand
         DefaultValueFactory = _ => [],
     };
 
-    private static readonly Option<long?> GpuMemory = CommonOptions.Size("--gpu-memory", "Hard ceiling on GPU memory [the profile's less 0.75 GiB]");
-    private static readonly Option<long?> CpuMemory = CommonOptions.Size("--cpu-memory", "Hard ceiling on CPU memory [nine tenths of the profile's]");
     private static readonly Option<long?> NvmeCapacity = CommonOptions.Size("--nvme-capacity", "Room on the drives [the profile's]");
-    private static readonly Option<string?> Schedule = CommonOptions.OneOf("--schedule", "Order of the work [layer-major]", [.. Orders.Keys]);
-    private static readonly Option<string?> States = CommonOptions.OneOf("--states", "Where optimizer states live [auto]", "auto", "cpu", "nvme");
     private static readonly Option<string?> StateBytes = CommonOptions.OneOf("--state-bytes", "Count states as this program holds them, or as published systems do [exact]", "exact", "published");
     private static readonly Option<string?> Save = CommonOptions.Text("--save", "FILE", "Write the plan as JSON");
     private static readonly Option<string[]> Timeline = new("--timeline")
@@ -50,8 +37,8 @@ internal static class PlanCommand
     {
         var command = new Command("plan", "Plan the training of a model on a machine, here or elsewhere: tiers, slots, micro-batch, step time, memory, drive life; exit code 3 if nothing fits");
         foreach (Option option in (Option[])
-            [Model, Hardware, HardwareSet, GpuMemory, CpuMemory, NvmeCapacity, CommonOptions.SeqLen, CommonOptions.TokensPerStep, CommonOptions.MicroBatch, Schedule, States, CommonOptions.Dtype,
-             CommonOptions.MaxGradNorm, StateBytes, Save, Timeline])
+            [Model, Hardware, HardwareSet, CommonOptions.GpuMemory, CommonOptions.CpuMemory, NvmeCapacity, CommonOptions.SeqLen, CommonOptions.TokensPerStep, CommonOptions.MicroBatch,
+             SwapArguments.Schedule, SwapArguments.Update, SwapArguments.States, CommonOptions.Dtype, CommonOptions.MaxGradNorm, StateBytes, Save, Timeline])
         {
             command.Add(option);
         }
@@ -103,14 +90,15 @@ internal static class PlanCommand
         {
             ModelFolder = context.Get(Model) ?? throw new UsageException($"{Model.Name} is missing: expected a folder with a config.json", "a Hugging Face model folder, or its config.json alone"),
             Hardware = HardwareOverride.Apply(HardwareProfiles.Load(hardware), context.Get(HardwareSet)!),
-            GpuMemoryBytes = context.Get(GpuMemory),
-            CpuMemoryBytes = context.Get(CpuMemory),
+            GpuMemoryBytes = context.Get(CommonOptions.GpuMemory),
+            CpuMemoryBytes = context.Get(CommonOptions.CpuMemory),
             NvmeBytes = context.Get(NvmeCapacity),
             SequenceTokens = TrainingArguments.ToInt(context, CommonOptions.SeqLen),
             TokensPerStep = context.Get(CommonOptions.TokensPerStep),
             MicroBatchSequences = TrainingArguments.ToInt(context, CommonOptions.MicroBatch),
-            Order = context.Get(Schedule) is { } order ? Orders[order] : StepOrder.LayerMajor,
-            States = context.Get(States) switch { "cpu" => Tier.Cpu, "nvme" => Tier.Nvme, _ => null },
+            Order = SwapArguments.ReadOrder(context) ?? StepOrder.LayerMajor,
+            States = SwapArguments.ReadStates(context),
+            Update = SwapArguments.ReadUpdate(context),
             Type = TrainingArguments.ReadType(context) ?? ComputeType.BFloat16,
             MaxGradNorm = context.Get(CommonOptions.MaxGradNorm) ?? 1,
             CountsPublishedStates = context.Get(StateBytes) == "published",
