@@ -16,6 +16,8 @@ internal static class CommandTree
         ExportCommand.Create,
         InspectCommand.Create,
         VerifyCommand.Create,
+        PlanCommand.Create,
+        ProfileCommand.Create,
         BenchCommand.Create,
         DoctorCommand.Create,
     ];

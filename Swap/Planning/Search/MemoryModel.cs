@@ -72,9 +72,12 @@ internal sealed class MemoryModel
             UnitPlan unit = plan.Units[i];
             bool isLayer = _work.Units[i].Role == UnitRole.Layer;
             bool isOnGpu = unit.States == Tier.Gpu;
+
+            // Both passes load a layer's weights; the last one's stay in between.
+            int numLoads = isLayer && i < _stateBytes.Length - 2 ? 2 : 1;
             if (isLayer && unit.Weights != Tier.Gpu)
             {
-                weights.Add(_weightBytes[i], 2);
+                weights.Add(_weightBytes[i], numLoads);
             }
             else
             {
@@ -100,7 +103,7 @@ internal sealed class MemoryModel
             cpu += unit.States == Tier.Cpu ? generations * _stateBytes[i] : 0;
             if (unit.Weights == Tier.Nvme)
             {
-                hostWeights.Add(_weightBytes[i], isLayer ? 2 : 1);
+                hostWeights.Add(_weightBytes[i], numLoads);
             }
             else
             {

@@ -10,6 +10,9 @@ internal sealed class PlanEvaluator
     // Weight of the lanes' work in the score: below what matters of a step's time, above what rounding leaves.
     private const double WorkWeight = 1e-3;
 
+    // Writing wears the drives: it must save more than this part of the time that it takes.
+    private const double WriteWeight = 5e-3;
+
     private static readonly int NumLanes = Enum.GetValues<Lane>().Length;
 
     private readonly ReducedModel _model;
@@ -79,14 +82,14 @@ internal sealed class PlanEvaluator
         NumSimulated += schedule.Operations.Count;
         double busiest = 0;
         double work = 0;
-        foreach (double seconds in alone)
+        for (int lane = 0; lane < NumLanes; lane++)
         {
-            busiest = Math.Max(busiest, seconds);
-            work += seconds;
+            busiest = Math.Max(busiest, alone[lane]);
+            work += alone[lane] * (lane == (int)Lane.SsdWrite ? WriteWeight : WorkWeight);
         }
 
         // No step is shorter than its busiest lane; that settles most plans without playing them.
-        double atLeast = (busiest + (WorkWeight * work)) * _model.Scale;
+        double atLeast = (busiest + work) * _model.Scale;
         if (atLeast >= bound)
         {
             _leastOf[key] = atLeast;
@@ -96,6 +99,6 @@ internal sealed class PlanEvaluator
         const int NumPeriods = 4;
         NumSimulated += NumPeriods * schedule.Operations.Count;
         SimulationResult result = _costs.Simulate(schedule).Run(NumPeriods, keepsAllPeriods: false);
-        return new PlanScore(plan, result.PeriodSeconds * _model.Scale, (result.PeriodSeconds + (WorkWeight * work)) * _model.Scale);
+        return new PlanScore(plan, result.PeriodSeconds * _model.Scale, (result.PeriodSeconds + work) * _model.Scale);
     }
 }

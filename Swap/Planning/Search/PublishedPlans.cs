@@ -9,8 +9,8 @@ namespace Offload.Swap.Planning.Search;
 /// </summary>
 internal static class PublishedPlans
 {
-    // Fewer bytes are moved for the same time: the published rule stops when the step gets no shorter.
-    private const double LeastGain = 2e-3;
+    // The published rule stops when the step gets no shorter; less than this is not shorter, by what a profile is good for.
+    private const double LeastGain = 1e-2;
 
     /// <summary>Whether an order is a published system's.</summary>
     public static bool IsPublished(StepOrder order) => order is StepOrder.Fuyou or StepOrder.ZeroInfinity;

@@ -93,6 +93,19 @@ internal sealed class SearchSpace
         return true;
     }
 
+    /// <summary>The plan that has all on the GPU and moves nothing, if it fits.</summary>
+    /// <param name="choices">What is fixed.</param>
+    public PlanScore? Resident(PlanChoices choices)
+    {
+        SwapPlan seed = Seeds(Model.Reduced, choices, Update).Last();
+        return Fitter.Fit(seed, out _) is { } fitting && fitting.Units.All(unit => unit.States == Tier.Gpu && unit.Input == Tier.Gpu)
+            ? _evaluator.Score(fitting, double.PositiveInfinity)
+            : null;
+    }
+
+    /// <summary>Makes a plan the best one.</summary>
+    public void Prefer(PlanScore score) => Best = score;
+
     /// <summary>Goes from the best plan to a better neighbour until there is none, or too much was simulated.</summary>
     /// <param name="maxSimulated">Of <see cref="NumSimulated"/>.</param>
     public void Climb(long maxSimulated)

@@ -28,7 +28,7 @@ internal static class BenchStorageCommand
     private static ExitCode Run(CommandContext context)
     {
         string? output = context.Get(Output);
-        RequireNew(output);
+        NewFile.Require(Output.Name, output);
         var options = new StorageBenchmarkOptions { Folders = context.Get(CommonOptions.Nvme) ?? [], SizeBytes = context.Get(Size) ?? StorageBenchmarkOptions.DefaultSizeBytes };
         var plan = StorageBenchmarkPlan.Make(options);
         Announce(context.Error, plan);
@@ -55,26 +55,8 @@ internal static class BenchStorageCommand
         return ExitCode.Done;
     }
 
-    // Known before minutes of work, not after them.
-    private static void RequireNew(string? output)
-    {
-        if (output is null)
-        {
-            return;
-        }
-
-        if (Path.Exists(output))
-        {
-            throw new UsageException($"--output: {output} exists", "name a new file, or remove this one");
-        }
-
-        if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } folder && !Directory.Exists(folder))
-        {
-            throw new UsageException($"--output: the folder {folder} does not exist", "make it first, or name another one");
-        }
-    }
-
-    private static void Announce(TextWriter error, StorageBenchmarkPlan plan)
+    /// <summary>Says what will be written, before it is.</summary>
+    internal static void Announce(TextWriter error, StorageBenchmarkPlan plan)
     {
         foreach (StorageBenchmarkFile file in plan.Files)
         {

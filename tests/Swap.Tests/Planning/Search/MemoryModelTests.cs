@@ -17,7 +17,9 @@ public sealed class MemoryModelTests
 
         // Pages for norms, decision and the end of a step are counted whether or not a plan has them.
         Assert.InRange(schedule.SlotBytes(Tier.Cpu), bytes.Cpu - (4 * SlotSizes.PageBytes), bytes.Cpu);
-        Assert.Equal(schedule.SlotBytes(Tier.Gpu) + work.WorkspaceBytes, bytes.Gpu);
-        Assert.Equal(schedule.SlotBytes(Tier.Nvme), bytes.Nvme);
+        Assert.True(
+            schedule.SlotBytes(Tier.Gpu) + work.WorkspaceBytes == bytes.Gpu && schedule.SlotBytes(Tier.Nvme) == bytes.Nvme,
+            $"counted {bytes}, found on the GPU {schedule.SlotBytes(Tier.Gpu) + work.WorkspaceBytes}, on the drives {schedule.SlotBytes(Tier.Nvme)}: "
+                + string.Join(", ", schedule.Slots.Select(slot => $"{slot.Name} {slot.Tier} {slot.SizeBytes / SlotSizes.PageBytes}")));
     }
 }
