@@ -1,3 +1,4 @@
+using Offload.Storage.States;
 using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping;
@@ -11,7 +12,15 @@ internal sealed unsafe class CopyLanes(SlotTable slots, SwapEngine engine)
     public void Run(int index, in Operation operation, CancellationToken cancellation)
     {
         Link link = operation.Lane == Lane.H2D ? engine.ToGpu : engine.FromGpu;
-        link.Copy(
-            slots.Address(slots.Only(index, AccessMode.Read)), slots.Address(slots.Only(index, AccessMode.Write)), operation.Amount, cancellation);
+        byte* source = slots.Address(slots.Only(index, AccessMode.Read));
+        long sizeBytes = operation.Amount;
+        if (operation.Kind == OperationKind.SaveStates)
+        {
+            // With the padding between its parts.
+            sizeBytes = engine.Store.Geometry.Tile(new TileId(operation.Unit, operation.Tile)).SizeBytes;
+            source += engine.Updates.HalfOf(operation.Unit, operation.Tile) * sizeBytes;
+        }
+
+        link.Copy(source, slots.Address(slots.Only(index, AccessMode.Write)), sizeBytes, cancellation);
     }
 }

@@ -53,6 +53,8 @@ internal sealed unsafe class PlanLaw : IDisposable
         _masters = [.. _layout.Units.Select(unit => RandomModels.Parameters(_random, unit))];
         _steps = [.. Enumerable.Range(0, NumSteps).Select(_ => Batches(config, numMicroBatches))];
         _eval = [.. Enumerable.Range(0, 2).SelectMany(_ => Batches(config, numMicroBatches)).Take(_random.Next(1, 7))];
+        // A part of the numerics: products are split among them.
+        ComputeThreads.Set(_numerics.ComputeThreads);
         _threads = new ParallelRanges(_numerics.ComputeThreads);
         Work = ModelWorkload.Create(
             _layout, _numerics.Type, _numerics.SequenceTokens, _numerics.MicroBatchSequences, numMicroBatches, _numerics.HeadChunkTokens, TileParameters);
@@ -71,7 +73,7 @@ internal sealed unsafe class PlanLaw : IDisposable
     public static string? FindProblem(int seed, string scratchFolder)
     {
         using var law = new PlanLaw(seed, scratchFolder);
-        string where = $"seed {seed}: {RandomModels.Describe(law._layout.Config)}, {law._numerics.Type}, {law.Plan.Order}, {law.Plan.Update}";
+        string where = $"seed {seed}: {RandomModels.Describe(law._layout.Config)}, {law._numerics.Type}, {law.Plan.Order}, {law.Plan.Update}, {(law.Plan.IsDurable ? "durable" : "in memory")}, delayed {law.Plan.DelayedShare:F2}";
         try
         {
             Result expected = law.RunResident();
@@ -190,7 +192,7 @@ internal sealed unsafe class PlanLaw : IDisposable
                 int same = expected.Parts[unit.Index][part].AsSpan().CommonPrefixLength(found.Parts[unit.Index][part]);
                 if (same < expected.Parts[unit.Index][part].Length)
                 {
-                    return $"{where}: {unit.Name}, part {part} differs from byte {same} of {expected.Parts[unit.Index][part].Length} on";
+                    return $"{where}: {unit.Name} ({Plan.Units[unit.Index]}), part {part} differs from byte {same} of {expected.Parts[unit.Index][part].Length} on";
                 }
             }
         }

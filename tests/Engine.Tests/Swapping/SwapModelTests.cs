@@ -25,7 +25,7 @@ public sealed class SwapModelTests : IDisposable
     public void Dispose_AfterManyRuns_KeepsNothing()
     {
         PlanLaw.FindProblem(1, _folder);
-        long tensors = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        long tensors = torch.Tensor.TotalCount;
         long bytes = NativeBuffer.OutstandingBytes + SlotArena.OutstandingBytes;
 
         for (int seed = 2; seed < 8; seed++)
@@ -33,7 +33,7 @@ public sealed class SwapModelTests : IDisposable
             PlanLaw.FindProblem(seed, _folder);
         }
 
-        Assert.Equal(tensors, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        Assert.Equal(tensors, torch.Tensor.TotalCount);
         Assert.Equal(bytes, NativeBuffer.OutstandingBytes + SlotArena.OutstandingBytes);
         Assert.Empty(Directory.GetFileSystemEntries(_folder));
     }
