@@ -19,6 +19,7 @@ internal sealed unsafe class CopyLanes(SlotTable slots, SwapEngine engine)
             // With the padding between its parts.
             sizeBytes = engine.Store.Geometry.Tile(new TileId(operation.Unit, operation.Tile)).SizeBytes;
             source += engine.Updates.HalfOf(operation.Unit, operation.Tile) * sizeBytes;
+            slots.HasNewStates[slots.Only(index, AccessMode.Write)] = engine.Updates.TakeDirty(new TileId(operation.Unit, operation.Tile));
         }
 
         link.Copy(source, slots.Address(slots.Only(index, AccessMode.Write)), sizeBytes, cancellation);

@@ -84,7 +84,7 @@ internal sealed unsafe class DriveLanes
 
     private void WriteStates(int index, in Operation operation, StepInFlight step, CancellationToken cancellation)
     {
-        if (!_engine.Updates.TakeWrite(operation, step, _slots.Address(_slots.SlotOf(index, ContentKind.States)), out byte* address))
+        if (!_engine.Updates.TakeWrite(operation, step, _slots, _slots.SlotOf(index, ContentKind.States), out byte* address))
         {
             return;
         }

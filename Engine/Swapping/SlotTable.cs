@@ -11,6 +11,9 @@ internal sealed unsafe class SlotTable(StepSchedule schedule, nint[] addresses, 
     /// <summary>The schedule.</summary>
     public StepSchedule Schedule => schedule;
 
+    /// <summary>By slot: what the operation that fills it leaves to the one that empties it: whether the states in it are new.</summary>
+    public bool[] HasNewStates { get; } = new bool[addresses.Length];
+
     /// <summary>First byte of a slot; null if it is on drives.</summary>
     public byte* Address(int slot) => (byte*)addresses[slot];
 

@@ -65,14 +65,21 @@ internal sealed unsafe class UnitUpdates
     /// <summary>Whether a tile is to be written now, and where it is.</summary>
     /// <param name="operation">The write.</param>
     /// <param name="step">Its period.</param>
+    /// <param name="slots">The schedule's slots.</param>
     /// <param name="slot">The slot that it reads.</param>
     /// <param name="address">First byte of the tile.</param>
-    public bool TakeWrite(in Operation operation, StepInFlight step, byte* slot, out byte* address)
+    public bool TakeWrite(in Operation operation, StepInFlight step, SlotTable slots, int slot, out byte* address)
     {
         TileState tile = _tiles[operation.Unit][operation.Tile];
-        bool staysInMemory = _engine.Plan.Units[operation.Unit].States == Tier.Cpu;
-        address = slot + (staysInMemory ? tile.Half * Shape(operation).SizeBytes : 0);
-        if (!tile.IsDirty || (staysInMemory && !IsWrittenNow(operation, step)))
+        Tier home = _engine.Plan.Units[operation.Unit].States;
+        address = slots.Address(slot) + (home == Tier.Cpu ? tile.Half * Shape(operation).SizeBytes : 0);
+        if (home == Tier.Gpu)
+        {
+            // The GPU may be a step ahead of the copy in this slot.
+            return slots.HasNewStates[slot];
+        }
+
+        if (!tile.IsDirty || (home == Tier.Cpu && !IsWrittenNow(operation, step)))
         {
             return false;
         }
@@ -90,7 +97,7 @@ internal sealed unsafe class UnitUpdates
         }
     }
 
-    /// <summary>Whether a tile that stays in memory is newer than the store has it; it then counts as written.</summary>
+    /// <summary>Whether a tile that stays on the GPU or in memory is newer than the store has it; it then counts as written.</summary>
     public bool TakeDirty(TileId tile)
     {
         TileState state = _tiles[tile.Unit][tile.Tile];
@@ -168,6 +175,13 @@ internal sealed unsafe class UnitUpdates
             return;
         }
 
+        UpdateStep? constants = IsAnticipated(operation) ? step.Anticipate() : _decided;
+        if (constants is null && operation.Guard == Guard.None)
+        {
+            // The step is skipped: all stays as it is.
+            return;
+        }
+
         TileState tile = _tiles[operation.Unit][operation.Tile];
         TileShape shape = Shape(operation);
         byte* slot = slots.Find(index, ContentKind.States, operation.Unit);
@@ -181,16 +195,10 @@ internal sealed unsafe class UnitUpdates
             source = slot + ((1 - tile.Half) * shape.SizeBytes);
         }
 
-        UpdateStep? constants = IsAnticipated(operation) ? step.Anticipate() : _decided;
         AdamWStates states = AdamWParts.In(destination, shape);
         if (constants is { } found)
         {
             update.Run(operation.Unit, shape.FirstParameter, shape.NumParameters, AdamWParts.In(source, shape), states, gradient.From(shape.FirstParameter), found);
-        }
-        else if (operation.Guard == Guard.None)
-        {
-            // The step is skipped: all stays as it is.
-            return;
         }
         else if (source != destination)
         {
