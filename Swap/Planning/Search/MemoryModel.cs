@@ -73,8 +73,7 @@ internal sealed class MemoryModel
             bool isLayer = _work.Units[i].Role == UnitRole.Layer;
             bool isOnGpu = unit.States == Tier.Gpu;
 
-            // Both passes load a layer's weights; the last one's stay in between.
-            int numLoads = isLayer && i < _stateBytes.Length - 2 ? 2 : 1;
+            int numLoads = isLayer ? NumLoads(i, isLayerMajor ? 1 : _work.NumMicroBatches) : 1;
             if (isLayer && unit.Weights != Tier.Gpu)
             {
                 weights.Add(_weightBytes[i], numLoads);
@@ -178,6 +177,13 @@ internal sealed class MemoryModel
                 nvme += sizeBytes;
                 break;
         }
+    }
+
+    /// <summary>Each pass loads a layer's weights; the last one's stay for the backward, the first one's for the next micro-batch's forward.</summary>
+    private int NumLoads(int index, int numRounds)
+    {
+        int numStays = (index == _stateBytes.Length - 2 ? numRounds : 0) + (index == 1 ? numRounds - 1 : 0);
+        return (2 * numRounds) - numStays;
     }
 
     private long NumTiles(int index) => (_work.Units[index].NumParameters + _work.TileParameters - 1) / _work.TileParameters;

@@ -11,7 +11,7 @@ internal sealed class PlanEvaluator
     private const double WorkWeight = 1e-3;
 
     // Writing wears the drives: it must save more than this part of the time that it takes.
-    private const double WriteWeight = 5e-3;
+    private const double WriteWeight = 2e-2;
 
     private static readonly int NumLanes = Enum.GetValues<Lane>().Length;
 
