@@ -53,7 +53,7 @@ internal sealed class MemoryModel
         bool isLayerMajor = plan.Order == StepOrder.LayerMajor;
         int numLive = isLayerMajor ? _work.NumMicroBatches : 1;
         int numHidden = isLayerMajor ? _work.NumMicroBatches + 1 : 3;
-        bool doGradientsWait = plan.Update != UpdateMode.Immediate || plan.DelayedShare > 0;
+        bool doGradientsWait = plan.Update != UpdateMode.Immediate || HasDelayedTiles(plan);
         int generations = plan.Update == UpdateMode.Speculative ? 2 : 1;
         long gpu = _work.WorkspaceBytes + (numLive * _hiddenBytes);
         long cpu = SmallBytes;
@@ -177,6 +177,18 @@ internal sealed class MemoryModel
                 nvme += sizeBytes;
                 break;
         }
+    }
+
+    /// <summary>A small share of few tiles is none.</summary>
+    private bool HasDelayedTiles(SwapPlan plan)
+    {
+        double numTiles = 0;
+        for (int i = 0; plan.DelayedShare > 0 && i < _stateBytes.Length; i++)
+        {
+            numTiles += plan.Units[i].States == Tier.Gpu ? 0 : NumTiles(i);
+        }
+
+        return plan.DelayedShare * numTiles > 1 - 1e-9;
     }
 
     /// <summary>Each pass loads a layer's weights; the last one's stay for the backward, the first one's for the next micro-batch's forward.</summary>

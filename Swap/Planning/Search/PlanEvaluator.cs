@@ -96,9 +96,8 @@ internal sealed class PlanEvaluator
             return null;
         }
 
-        const int NumPeriods = 4;
-        NumSimulated += NumPeriods * schedule.Operations.Count;
-        SimulationResult result = _costs.Simulate(schedule).Run(NumPeriods, keepsAllPeriods: false);
+        NumSimulated += CostModel.NumPeriods(schedule) * schedule.Operations.Count;
+        SimulationResult result = _costs.Simulate(schedule);
         return new PlanScore(plan, result.PeriodSeconds * _model.Scale, (result.PeriodSeconds + work) * _model.Scale);
     }
 }
