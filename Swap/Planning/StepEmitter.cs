@@ -8,8 +8,11 @@ namespace Offload.Swap.Planning;
 /// </summary>
 internal sealed class StepEmitter
 {
-    // Read by one unit, written for the next, and one that is still on its way out or already coming in.
-    private const int NumHiddenOfOneMicroBatch = 3;
+    // Of one micro-batch: read by a unit, written for the next.
+    private const int NumHiddenForward = 2;
+
+    // And one that is still on its way out or already coming in.
+    private const int NumHiddenTrain = 3;
 
     private readonly PlanContext _context;
 
@@ -18,7 +21,7 @@ internal sealed class StepEmitter
         // All micro-batches' inputs of a unit, and the first output of it; or those of one micro-batch at a time.
         bool isLayerMajor = plan.Order == StepOrder.LayerMajor;
         GroupSize = isLayerMajor ? work.NumMicroBatches : 1;
-        _context = new PlanContext(work, plan, pass, GroupSize, isLayerMajor ? work.NumMicroBatches + 1 : NumHiddenOfOneMicroBatch);
+        _context = new PlanContext(work, plan, pass, GroupSize, isLayerMajor ? work.NumMicroBatches + 1 : pass == Pass.Train ? NumHiddenTrain : NumHiddenForward);
         Weights = new WeightEmitter(_context);
         Activations = new ActivationEmitter(_context);
         Gradients = new GradientEmitter(_context);

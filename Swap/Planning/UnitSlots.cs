@@ -30,9 +30,12 @@ internal sealed class UnitSlots
         _delayed = context.Delayed;
         _builder = context.Builder;
         _numLive = numLive;
+        int Count(Func<int, bool> isOf) => Enumerable.Range(0, _work.Units.Count).Count(isOf);
         bool IsLayer(int unit) => _work.Units[unit].Role == UnitRole.Layer;
-        _layerWeights = Pool("weights", Tier.Gpu, _plan.WeightSlots, _sizes.Largest(AreWeightsShared, _sizes.Weights));
-        _layerSums = Pool("gradient sums", Tier.Gpu, _plan.GradientSlots, _sizes.Largest(IsLayer, _sizes.Sums));
+
+        // More slots than layers that take turns in them would lie idle.
+        _layerWeights = Pool("weights", Tier.Gpu, Math.Min(_plan.WeightSlots, Count(AreWeightsShared)), _sizes.Largest(AreWeightsShared, _sizes.Weights));
+        _layerSums = Pool("gradient sums", Tier.Gpu, Math.Min(_plan.GradientSlots, Count(AreSumsShared)), _sizes.Largest(AreSumsShared, _sizes.Sums));
         Hidden = Pool("hidden", Tier.Gpu, numHidden, _work.HiddenBytes);
         long swappedBytes = _sizes.Largest(IsLayer, _sizes.SwappedBytes);
         Activations = Pool("activations", Tier.Gpu, _plan.ActivationSlots, swappedBytes);

@@ -33,9 +33,19 @@ internal static class BalancedStep
         };
     }
 
+    /// <summary>All states on the drives, all weights and activations in CPU memory but the last layer's: those are needed again at once.</summary>
     internal static SwapPlan CreatePlan(Workload work, UpdateMode mode) => new()
     {
-        Units = [.. work.Units.Select(unit => new UnitPlan { Weights = Tier.Cpu, States = Tier.Nvme, Input = Tier.Cpu, Activations = [.. unit.Activations.Select(_ => ActivationPolicy.SwapToCpu)] })],
+        Units =
+        [
+            .. work.Units.Select((unit, index) => new UnitPlan
+            {
+                Weights = Tier.Cpu,
+                States = Tier.Nvme,
+                Input = index == work.Units.Count - 2 ? Tier.Gpu : Tier.Cpu,
+                Activations = [.. unit.Activations.Select(_ => index == work.Units.Count - 2 ? ActivationPolicy.Keep : ActivationPolicy.SwapToCpu)],
+            }),
+        ],
         Update = mode,
         IsDurable = true,
     };
@@ -48,8 +58,8 @@ internal static class BalancedStep
             .. plan.Units.Select(unit => unit with
             {
                 Weights = weights,
-                Input = activations,
-                Activations = [.. unit.Activations.Select(_ => activations == Tier.Nvme ? ActivationPolicy.SwapToNvme : ActivationPolicy.SwapToCpu)],
+                Input = unit.Input == Tier.Gpu ? Tier.Gpu : activations,
+                Activations = [.. unit.Activations.Select(policy => policy == ActivationPolicy.SwapToCpu && activations == Tier.Nvme ? ActivationPolicy.SwapToNvme : policy)],
             }),
         ],
     };

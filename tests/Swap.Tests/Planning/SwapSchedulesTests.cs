@@ -107,7 +107,7 @@ public sealed class SwapSchedulesTests
         Assert.DoesNotContain(
             Enumerable.Range(0, forward.Operations.Count).SelectMany(operation => forward.AccessesOf(operation).ToArray()),
             access => access.Mode.HasFlag(AccessMode.Write) && forward.Slots[access.Slot].IsPersistent);
-        Assert.All([Tier.Cpu, Tier.Nvme], tier => Assert.InRange(forward.SlotBytes(tier), 0, train.SlotBytes(tier)));
+        Assert.All(Enum.GetValues<Tier>(), tier => Assert.InRange(forward.SlotBytes(tier), 0, train.SlotBytes(tier)));
     }
 
     [Property(MaxTest = 300)]
@@ -119,6 +119,8 @@ public sealed class SwapSchedulesTests
 
         Assert.All(byName, slots => Assert.Single(slots.Distinct()));
         Assert.All(byName, slots => Assert.Equal(0, slots.First().SizeBytes % 4096));
+        IEnumerable<Slot> persistent = SchedulesOf(work, plan).SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent);
+        Assert.Empty(persistent.Except(SwapSchedules.Train(work, plan).Slots));
     }
 
     [Property(MaxTest = 200)]
