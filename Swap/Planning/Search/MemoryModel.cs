@@ -76,7 +76,7 @@ internal sealed class MemoryModel
             int numLoads = isLayer ? NumLoads(i, isLayerMajor ? 1 : _work.NumMicroBatches) : 1;
             if (isLayer && unit.Weights != Tier.Gpu)
             {
-                weights.Add(_weightBytes[i], numLoads);
+                weights.Add(_weightBytes[i], 1);
             }
             else
             {
@@ -85,7 +85,7 @@ internal sealed class MemoryModel
 
             if (isLayer)
             {
-                sums.Add(_sumBytes[i], isOnGpu ? 0 : 1);
+                sums.Add(isOnGpu ? 0 : _sumBytes[i], 1);
                 sharedSumBytes += isOnGpu ? 0 : _sumBytes[i];
                 CountActivations(i, unit, numLive, ref gpu, ref cpu, ref nvme, ref activations, ref staging);
                 numHiddenTakes += unit.Input == Tier.Gpu ? 0 : 2 * _work.NumMicroBatches;
