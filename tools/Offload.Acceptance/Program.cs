@@ -18,7 +18,7 @@ AcceptanceCheck[] checks =
     new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),
     new("fio", "the file device against fio: rate and processor time, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
     new("store-fio", "a state store, checksums and all layers, against fio: rates, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", StoreComparison.Run),
-    new("planner-optimum", "plans of 120 small models against all plans that there are (a few minutes)", PlannerChecks.RunOptimum),
+    new("planner-optimum", "plans of 120 small models against all plans that there are (a quarter of an hour)", PlannerChecks.RunOptimum),
     new("planner-speed", "an 80-layer model planned, in seconds (a minute)", PlannerChecks.RunSpeed),
     new(LargeImport.Name, "a bf16 checkpoint of 3 GB imported into a store, verified and exported in 300 MiB of memory (a few minutes; 42 GB in the temporary folder)", LargeImport.Run),
 ];

@@ -7,6 +7,7 @@ namespace Offload.Swap.Planning.Costs;
 /// <summary>What a machine takes for each operation of a model's schedules. Immutable; any thread.</summary>
 public sealed class CostModel
 {
+    private const int SmallSchedule = 400;
     private const double Giga = 1e9;
     private const double Tera = 1e12;
 
@@ -50,9 +51,13 @@ public sealed class CostModel
     /// <summary>How lanes slow each other down.</summary>
     public SharedRates Shared { get; }
 
-    /// <summary>A simulator of a schedule of this model on this machine.</summary>
+    /// <summary>Plays a schedule of this model on this machine until its periods are steady.</summary>
     /// <exception cref="InvalidOperationException">The schedule uses a drive, and the machine has none.</exception>
-    public Simulator Simulate(StepSchedule schedule) => new(schedule, CostOf, Shared, _options.RedoneFraction);
+    public SimulationResult Simulate(StepSchedule schedule) =>
+        new Simulator(schedule, CostOf, Shared, _options.RedoneFraction).Run(NumPeriods(schedule), keepsAllPeriods: false);
+
+    /// <summary>Periods that are played: half of them fill the pipeline. What lingers from one to the next weighs more in short ones.</summary>
+    public static int NumPeriods(StepSchedule schedule) => schedule.Operations.Count < SmallSchedule ? 12 : 4;
 
     /// <summary>What an operation takes when no other lane is at work and its guard, if any, holds.</summary>
     /// <exception cref="InvalidOperationException">It uses a drive, and the machine has none.</exception>

@@ -53,7 +53,7 @@ internal sealed class MemoryModel
         bool isLayerMajor = plan.Order == StepOrder.LayerMajor;
         int numLive = isLayerMajor ? _work.NumMicroBatches : 1;
         int numHidden = isLayerMajor ? _work.NumMicroBatches + 1 : 3;
-        bool doGradientsWait = plan.Update != UpdateMode.Immediate || plan.DelayedShare > 0;
+        bool doGradientsWait = plan.Update != UpdateMode.Immediate || HasDelayedTiles(plan);
         int generations = plan.Update == UpdateMode.Speculative ? 2 : 1;
         long gpu = _work.WorkspaceBytes + (numLive * _hiddenBytes);
         long cpu = SmallBytes;
@@ -73,11 +73,10 @@ internal sealed class MemoryModel
             bool isLayer = _work.Units[i].Role == UnitRole.Layer;
             bool isOnGpu = unit.States == Tier.Gpu;
 
-            // Both passes load a layer's weights; the last one's stay in between.
-            int numLoads = isLayer && i < _stateBytes.Length - 2 ? 2 : 1;
+            int numLoads = isLayer ? NumLoads(i, isLayerMajor ? 1 : _work.NumMicroBatches) : 1;
             if (isLayer && unit.Weights != Tier.Gpu)
             {
-                weights.Add(_weightBytes[i], numLoads);
+                weights.Add(_weightBytes[i], 1);
             }
             else
             {
@@ -86,7 +85,7 @@ internal sealed class MemoryModel
 
             if (isLayer)
             {
-                sums.Add(_sumBytes[i], isOnGpu ? 0 : 1);
+                sums.Add(isOnGpu ? 0 : _sumBytes[i], 1);
                 sharedSumBytes += isOnGpu ? 0 : _sumBytes[i];
                 CountActivations(i, unit, numLive, ref gpu, ref cpu, ref nvme, ref activations, ref staging);
                 numHiddenTakes += unit.Input == Tier.Gpu ? 0 : 2 * _work.NumMicroBatches;
@@ -178,6 +177,25 @@ internal sealed class MemoryModel
                 nvme += sizeBytes;
                 break;
         }
+    }
+
+    /// <summary>A small share of few tiles is none.</summary>
+    private bool HasDelayedTiles(SwapPlan plan)
+    {
+        double numTiles = 0;
+        for (int i = 0; plan.DelayedShare > 0 && i < _stateBytes.Length; i++)
+        {
+            numTiles += plan.Units[i].States == Tier.Gpu ? 0 : NumTiles(i);
+        }
+
+        return plan.DelayedShare * numTiles > 1 - 1e-9;
+    }
+
+    /// <summary>Each pass loads a layer's weights; the last one's stay for the backward, the first one's for the next micro-batch's forward.</summary>
+    private int NumLoads(int index, int numRounds)
+    {
+        int numStays = (index == _stateBytes.Length - 2 ? numRounds : 0) + (index == 1 ? numRounds - 1 : 0);
+        return (2 * numRounds) - numStays;
     }
 
     private long NumTiles(int index) => (_work.Units[index].NumParameters + _work.TileParameters - 1) / _work.TileParameters;

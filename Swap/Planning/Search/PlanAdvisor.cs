@@ -96,7 +96,7 @@ public static class PlanAdvisor
             space.Try(seed);
         }
 
-        space.Climb(MaxSimulated);
+        space.Climb(request.Choices, MaxSimulated);
         return space.Best;
     }
 }

@@ -11,7 +11,7 @@ internal sealed class PlanEvaluator
     private const double WorkWeight = 1e-3;
 
     // Writing wears the drives: it must save more than this part of the time that it takes.
-    private const double WriteWeight = 5e-3;
+    private const double WriteWeight = 2e-2;
 
     private static readonly int NumLanes = Enum.GetValues<Lane>().Length;
 
@@ -96,9 +96,8 @@ internal sealed class PlanEvaluator
             return null;
         }
 
-        const int NumPeriods = 4;
-        NumSimulated += NumPeriods * schedule.Operations.Count;
-        SimulationResult result = _costs.Simulate(schedule).Run(NumPeriods, keepsAllPeriods: false);
+        NumSimulated += CostModel.NumPeriods(schedule) * schedule.Operations.Count;
+        SimulationResult result = _costs.Simulate(schedule);
         return new PlanScore(plan, result.PeriodSeconds * _model.Scale, (result.PeriodSeconds + work) * _model.Scale);
     }
 }

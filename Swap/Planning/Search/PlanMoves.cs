@@ -5,8 +5,8 @@ namespace Offload.Swap.Planning.Search;
 /// <summary>Plans next to a plan: a tier, a policy, a slot count otherwise. They need not fit.</summary>
 internal sealed class PlanMoves
 {
-    // Up to so many units each pair may trade places; with more units what differs is how many, not which.
-    private const int MaxUnitsForTrades = 6;
+    /// <summary>Up to so many units each pair may trade places; with more units what differs is how many, not which.</summary>
+    public const int MaxUnitsForTrades = 6;
 
     private static readonly (Tier Weights, Tier States)[] Places =
     [

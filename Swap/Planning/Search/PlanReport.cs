@@ -8,9 +8,6 @@ namespace Offload.Swap.Planning.Search;
 /// <summary>Plans of the whole model, and all that is said of them.</summary>
 internal static class PlanReport
 {
-    // Periods of the last simulation: two to fill the pipeline, two that count.
-    private const int NumPeriods = 4;
-
     /// <summary>A search's best plan for the whole model, counted on its schedule; null: it does not fit after all.</summary>
     public static PlannedStep? Finish(PlanRequest request, SearchSpace space)
     {
@@ -85,7 +82,7 @@ internal static class PlanReport
     private static PredictedStep Predict(PlanRequest request, Workload work, StepSchedule schedule)
     {
         var costs = new CostModel(request.Hardware, work, request.Costs);
-        SimulationResult result = costs.Simulate(schedule).Run(NumPeriods, keepsAllPeriods: false);
+        SimulationResult result = costs.Simulate(schedule);
         double seconds = result.PeriodSeconds;
         double tokens = (double)request.SequencesPerStep * request.SequenceTokens;
         long BytesOf(Lane lane) => (long)schedule.Operations.Where(operation => operation.Lane == lane)

@@ -6,7 +6,7 @@ namespace Offload.Swap.Planning.Search;
 public static class Planner
 {
     // Simulated operations of a search: about a second on one core of 2020.
-    private const long MaxSimulated = 1_000_000;
+    private const long MaxSimulated = 600_000;
 
     // Spaces that are searched beyond their seeds.
     private const int NumClimbs = 3;
@@ -91,7 +91,7 @@ public static class Planner
         for (int i = 0; i < promising.Length; i++)
         {
             long before = promising[i].NumSimulated;
-            promising[i].Climb(before + (left / (promising.Length - i)));
+            promising[i].Climb(request.Choices, before + (left / (promising.Length - i)));
             left -= promising[i].NumSimulated - before;
         }
 

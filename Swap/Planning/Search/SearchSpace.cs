@@ -8,6 +8,8 @@ internal sealed class SearchSpace
     // A neighbour must save this part of the score to be worth a move: the model is no better than that, and walks end.
     private const double LeastGain = 5e-4;
 
+    private static readonly double[] StartShares = [0, 0.25, 0.5];
+
     private readonly PlanEvaluator _evaluator;
     private readonly PlanMoves _moves;
 
@@ -75,22 +77,12 @@ internal sealed class SearchSpace
     }
 
     /// <summary>Takes a plan if it fits and is better than the best.</summary>
-    /// <returns>Whether it was taken.</returns>
-    public bool Try(SwapPlan plan) => Try(plan, LeastGain);
-
-    /// <summary>The same, with another idea of better.</summary>
     /// <param name="plan">Need not fit.</param>
     /// <param name="leastGain">Part of the best score that it must save.</param>
-    public bool Try(SwapPlan plan, double leastGain)
+    public void Try(SwapPlan plan, double leastGain = LeastGain)
     {
         double bound = Best is null ? double.PositiveInfinity : Best.Score * (1 - leastGain);
-        if (Fitter.Fit(plan, out _) is not { } fitting || _evaluator.Score(fitting, bound) is not { } score || score.Score >= bound)
-        {
-            return false;
-        }
-
-        Best = score;
-        return true;
+        Best = Better(plan, bound) ?? Best;
     }
 
     /// <summary>The plan that has all on the GPU and moves nothing, if it fits.</summary>
@@ -106,12 +98,82 @@ internal sealed class SearchSpace
     /// <summary>Makes a plan the best one.</summary>
     public void Prefer(PlanScore score) => Best = score;
 
-    /// <summary>Goes from the best plan to a better neighbour until there is none, or too much was simulated.</summary>
+    /// <summary>Goes from the best plan, and then from others, to a better neighbour until there is none, or too much was simulated.</summary>
+    /// <param name="choices">What is fixed.</param>
     /// <param name="maxSimulated">Of <see cref="NumSimulated"/>.</param>
-    public void Climb(long maxSimulated)
+    public void Climb(PlanChoices choices, long maxSimulated)
     {
-        while (Best is not null && NumSimulated < maxSimulated && _moves.Around(Best.Plan).TakeWhile(_ => NumSimulated < maxSimulated).Any(Try))
+        if (Best is null)
         {
+            return;
+        }
+
+        Best = Walk(Best, maxSimulated);
+        foreach (SwapPlan start in Starts(choices))
+        {
+            if (NumSimulated >= maxSimulated)
+            {
+                return;
+            }
+
+            // However bad it is, a walk from there may end elsewhere.
+            if (Better(start, double.PositiveInfinity) is { } score)
+            {
+                PlanScore end = Walk(score, maxSimulated);
+                Best = end.Score < Best!.Score ? end : Best;
+            }
         }
     }
+
+    /// <summary>The seeds with one slot instead of two, and with updates that are delayed.</summary>
+    private IEnumerable<SwapPlan> Starts(PlanChoices choices)
+    {
+        bool canDelay = Update is UpdateMode.Immediate or UpdateMode.Speculative;
+        foreach (double share in canDelay ? StartShares : [0])
+        {
+            foreach (int numSlots in new[] { 1, 2 })
+            {
+                foreach (SwapPlan seed in Seeds(Model.Reduced, choices, Update))
+                {
+                    yield return seed with { WeightSlots = numSlots, GradientSlots = numSlots, DelayedShare = share };
+                }
+            }
+        }
+    }
+
+    private PlanScore Walk(PlanScore from, long maxSimulated)
+    {
+        PlanScore best = from;
+        PlanScore? next = from;
+        while (next is not null)
+        {
+            best = next;
+            next = null;
+            foreach (SwapPlan neighbour in _moves.Around(best.Plan))
+            {
+                next = Better(neighbour, best.Score * (1 - LeastGain));
+                if (next is not null || NumSimulated >= maxSimulated)
+                {
+                    break;
+                }
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>The plan made to fit, if that is better than a score: filled up, and where a plan is small also as it is.</summary>
+    private PlanScore? Better(SwapPlan plan, double bound)
+    {
+        if (Fitter.Fit(plan, out SwapPlan fitting) is not { } filled)
+        {
+            return null;
+        }
+
+        PlanScore? found = Below(filled, bound);
+        bool isOther = plan.Units.Count <= PlanMoves.MaxUnitsForTrades && !fitting.Units.SequenceEqual(filled.Units);
+        return isOther ? Below(fitting, found?.Score ?? bound) ?? found : found;
+    }
+
+    private PlanScore? Below(SwapPlan plan, double bound) => _evaluator.Score(plan, bound) is { } score && score.Score < bound ? score : null;
 }

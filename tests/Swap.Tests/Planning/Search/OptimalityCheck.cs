@@ -79,7 +79,7 @@ internal static class OptimalityCheck
             Hardware = hardware,
             // From what slots take at least to where all fits.
             GpuBudgetBytes = (long)(((8 + (3 * numMicroBatches)) * HiddenBytes) + (parameterBytes * 1.5 * random.NextDouble())) + (6 * LayerParameters),
-            CpuBudgetBytes = (long)(parameterBytes * (0.3 + (1.2 * random.NextDouble()))) + (numMicroBatches * HiddenBytes),
+            CpuBudgetBytes = (long)(parameterBytes * (0.45 + (1.1 * random.NextDouble()))) + (numMicroBatches * HiddenBytes),
             NvmeBudgetBytes = hasDrives ? 1L << 40 : null,
             Choices = new PlanChoices { MicroBatchSequences = 1, IsClipped = random.Next(2) == 0 },
         };
