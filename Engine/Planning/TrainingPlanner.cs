@@ -32,9 +32,6 @@ public static class TrainingPlanner
     /// <summary>The published systems keep 16-bit weights beside the masters and write both; reads follow from where weights live.</summary>
     private const int PublishedWriteBytes = 14;
 
-    /// <summary>Periods that are drawn: two to fill the pipeline, two that are steady.</summary>
-    private const int NumTracedPeriods = 4;
-
     /// <summary>Plans.</summary>
     /// <exception cref="UnreadableInputException">The model's config.json cannot be read, or its family is not supported.</exception>
     /// <exception cref="UsageException">An option makes no sense for the model, the machine or another option.</exception>
@@ -62,7 +59,7 @@ public static class TrainingPlanner
         ArgumentNullException.ThrowIfNull(plan);
         PlannedStep step = plan.Result.Require();
         StepSchedule schedule = SwapSchedules.Train(step.Work, step.Plan);
-        SimulationResult result = new CostModel(plan.Request.Hardware, step.Work, plan.Request.Costs).Simulate(schedule).Run(NumTracedPeriods);
+        SimulationResult result = new CostModel(plan.Request.Hardware, step.Work, plan.Request.Costs).Simulate(schedule);
         return Traces.FromSimulation(schedule, result, [.. step.Work.Units.Select(unit => unit.Name)]);
     }
 

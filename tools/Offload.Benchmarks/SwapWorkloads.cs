@@ -53,7 +53,7 @@ internal static class SwapWorkloads
             ActivationSlots = 3,
             TileSlots = 4,
         };
-        return LayerMajorBuilder.Build(work, plan);
+        return SwapSchedules.Train(work, plan);
     }
 
     /// <summary>Rates of a workstation, about.</summary>
