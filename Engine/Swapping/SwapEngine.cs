@@ -13,7 +13,7 @@ namespace Offload.Engine.Swapping;
 internal sealed unsafe class SwapEngine : IDisposable
 {
     private readonly ParallelRanges _computeThreads;
-    private readonly ParallelRanges _updateThreads;
+    private readonly ParallelRanges? _updateThreads;
 
     /// <param name="layout">The model.</param>
     /// <param name="numerics">What fixes the bits.</param>
@@ -29,10 +29,18 @@ internal sealed unsafe class SwapEngine : IDisposable
         ToGpu = new Link(options.H2dBytesPerSecond);
         FromGpu = new Link(options.D2hBytesPerSecond);
         _computeThreads = new ParallelRanges(numerics.ComputeThreads);
-        _updateThreads = new ParallelRanges(options.UpdateThreads ?? numerics.ComputeThreads);
-        Compute = new UnitCompute(layout, numerics, _computeThreads);
-        ComputeNorm = new GradientNorm(_computeThreads);
-        Updates = new UnitUpdates(this, _updateThreads, _computeThreads);
+        try
+        {
+            _updateThreads = new ParallelRanges(options.UpdateThreads ?? numerics.ComputeThreads);
+            Compute = new UnitCompute(layout, numerics, _computeThreads);
+            ComputeNorm = new GradientNorm(_computeThreads);
+            Updates = new UnitUpdates(this, _updateThreads, _computeThreads);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>The model.</summary>
@@ -89,9 +97,9 @@ internal sealed unsafe class SwapEngine : IDisposable
 
     public void Dispose()
     {
-        Compute.Dispose();
+        Compute?.Dispose();
         Scratch?.Dispose();
         _computeThreads.Dispose();
-        _updateThreads.Dispose();
+        _updateThreads?.Dispose();
     }
 }
