@@ -105,6 +105,9 @@ internal sealed class SwapModel : ITrainingModel
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
 
+    /// <summary>GPU memory that slots take.</summary>
+    public long PeakGpuBytes => _gpuLimit.HighWaterBytes;
+
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>
         States.ReadMasters(ranges, chunk, cancellation);
