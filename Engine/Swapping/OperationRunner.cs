@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Offload.Swap.Execution;
 using Offload.Swap.Schedules;
 
@@ -37,10 +38,12 @@ internal sealed class OperationRunner : IOperationHandler
         Operation found = _schedule.Operations[operation];
         StepInFlight step = _steps[period];
         _before?.Invoke(found, period);
+        long start = Stopwatch.GetTimestamp();
         switch (found.Lane)
         {
             case Lane.Compute:
                 _compute.Run(operation, found, step);
+                Throttle(found, step, start, cancellation);
                 break;
             case Lane.H2D or Lane.D2H:
                 _copies.Run(operation, found, cancellation);
@@ -50,9 +53,18 @@ internal sealed class OperationRunner : IOperationHandler
                 break;
             case Lane.CpuUpdate:
                 _engine.Updates.Run(_slots, operation, found, step);
+                Throttle(found, step, start, cancellation);
                 break;
             default:
                 throw new InvalidOperationException($"no handler for the lane {found.Lane}");
+        }
+    }
+
+    private void Throttle(in Operation operation, StepInFlight step, long start, CancellationToken cancellation)
+    {
+        if (operation.Kind is not (OperationKind.UpdateStates or OperationKind.UpdateOnGpu) || _engine.Updates.IsDue(operation, step))
+        {
+            _engine.Throttle.Keep(operation, start, cancellation);
         }
     }
 }

@@ -28,6 +28,7 @@ internal sealed unsafe class SwapEngine : IDisposable
         Store = store;
         ToGpu = new Link(options.H2dBytesPerSecond);
         FromGpu = new Link(options.D2hBytesPerSecond);
+        Throttle = new ProcessorThrottle(this, options);
         _computeThreads = new ParallelRanges(numerics.ComputeThreads);
         try
         {
@@ -63,6 +64,9 @@ internal sealed unsafe class SwapEngine : IDisposable
 
     /// <summary>Of the D2H lane.</summary>
     public Link FromGpu { get; }
+
+    /// <summary>Of the lanes Compute and CpuUpdate.</summary>
+    public ProcessorThrottle Throttle { get; }
 
     /// <summary>Of the Compute lane.</summary>
     public UnitCompute Compute { get; }

@@ -38,4 +38,13 @@ internal sealed record SwapModelOptions
     /// operation. For tests and measurements; null: none.
     /// </summary>
     public Action<Operation, long>? BeforeOperation { get; init; }
+
+    /// <summary>Rate to which matrix products and attention are slowed down: each operation takes as long as its FLOPs would; null: none.</summary>
+    public double? ComputeFlopsPerSecond { get; init; }
+
+    /// <summary>Rate of GPU memory to which rounding, norms and updates there are slowed down; null: none.</summary>
+    public double? GpuBytesPerSecond { get; init; }
+
+    /// <summary>Parameters a second to which updates on the CPU are slowed down, and norms there to the bytes that such updates move; null: none.</summary>
+    public double? UpdateParametersPerSecond { get; init; }
 }

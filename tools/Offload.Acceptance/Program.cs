@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Offload.Acceptance;
 using Offload.Acceptance.Fio;
 using Offload.Acceptance.Import;
+using Offload.Acceptance.Swap;
 
 // A check that measures a process's memory runs this program again, one stage at a time.
 if (args is [LargeImport.Name, var stage, var folder])
@@ -20,6 +21,10 @@ AcceptanceCheck[] checks =
     new("store-fio", "a state store, checksums and all layers, against fio: rates, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", StoreComparison.Run),
     new("planner-optimum", "plans of 120 small models against all plans that there are (a quarter of an hour)", PlannerChecks.RunOptimum),
     new("planner-speed", "an 80-layer model planned, in seconds (a minute)", PlannerChecks.RunSpeed),
+    new("swap-overlap", "steps whose lanes are balanced, on throttled devices, against the busiest lane and against one operation at a time (three minutes; a machine without other work)", OverlapCheck.Run),
+    new("swap-prediction", "32 random models and plans on throttled devices against the simulator (four minutes; a machine without other work)", PredictionCheck.Run),
+    new("swap-orders", "layer-major, fuyou and zero-infinity as the planner makes them, on throttled devices (four minutes; a machine without other work)", OrdersCheck.Run),
+    new("swap-depth", "models of 8 to 48 layers with everything on throttled drives: time linear in depth, memory flat (a minute; a machine without other work)", DepthCheck.Run),
     new(LargeImport.Name, "a bf16 checkpoint of 3 GB imported into a store, verified and exported in 300 MiB of memory (a few minutes; 42 GB in the temporary folder)", LargeImport.Run),
 ];
 
