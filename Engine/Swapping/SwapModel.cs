@@ -1,5 +1,6 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Models;
+using Offload.Engine.States;
 using Offload.Engine.Training;
 using Offload.Profiles.Tracing;
 using Offload.Storage.Devices;
@@ -27,6 +28,7 @@ internal sealed class SwapModel : ITrainingModel
     private readonly StepRing _steps;
     private readonly StepRing _drains;
     private readonly StepRing _evaluations;
+    private readonly long _workspaceBytes;
     private readonly int _decision;
     private readonly int _numMicroBatches;
     private long _numBegun;
@@ -47,12 +49,13 @@ internal sealed class SwapModel : ITrainingModel
     {
         Layout = layout;
         IsDurable = plan.IsDurable;
+        _workspaceBytes = work.WorkspaceBytes;
         _numMicroBatches = work.NumMicroBatches;
         _steps = new StepRing(layout.Units.Count);
         _drains = new StepRing(layout.Units.Count);
         _evaluations = new StepRing(layout.Units.Count);
         _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
-        _gpuLimit = new MemoryLimit(options.GpuBytes - work.WorkspaceBytes, "GPU memory", "Raise --gpu-memory.");
+        _gpuLimit = new MemoryLimit(Math.Max(0, options.GpuBytes - work.WorkspaceBytes), "GPU memory", "Raise --gpu-memory.");
         Schedule = SwapSchedules.Train(work, plan);
         StepSchedule forward = SwapSchedules.Forward(work, plan);
         StepSchedule drain = SwapSchedules.Drain(work, plan);
@@ -102,8 +105,15 @@ internal sealed class SwapModel : ITrainingModel
     /// <summary>Masters and moments, while no step is at work.</summary>
     public SwapStates States { get; } = null!;
 
+    /// <inheritdoc/>
+    public long PeakGpuBytes => _gpuLimit.HighWaterBytes + _workspaceBytes;
+
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
+
+    /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export.</summary>
+    public static long BesideBytes(StoreDescription description) =>
+        Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * (long)StoreGeometry.Of(description).MaxTileBytes;
 
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>
