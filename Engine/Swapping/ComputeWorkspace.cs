@@ -26,7 +26,7 @@ internal static class ComputeWorkspace
         Math.Max(Layer(layout, type, shape), Math.Max(Head(layout, type, shape, headChunkTokens), Embedding(layout, type, shape)))
         + (NormColumnSums * layout.Config.HiddenSize * sizeof(float)) + OtherBytes);
 
-    private static long Layer(ModelLayout layout, ComputeType type, BatchShape shape)
+    internal static long Layer(ModelLayout layout, ComputeType type, BatchShape shape)
     {
         checked
         {
@@ -61,7 +61,7 @@ internal static class ComputeWorkspace
     private static long ProductBytes(ComputeType type, long matrixElements, long operandElements) =>
         type == ComputeType.Float32 ? 0 : checked(((2 * matrixElements) + operandElements) * sizeof(ushort));
 
-    private static long Head(ModelLayout layout, ComputeType type, BatchShape shape, int headChunkTokens)
+    internal static long Head(ModelLayout layout, ComputeType type, BatchShape shape, int headChunkTokens)
     {
         checked
         {
@@ -75,7 +75,7 @@ internal static class ComputeWorkspace
         }
     }
 
-    private static long Embedding(ModelLayout layout, ComputeType type, BatchShape shape)
+    internal static long Embedding(ModelLayout layout, ComputeType type, BatchShape shape)
     {
         checked
         {
