@@ -12,7 +12,7 @@ public static class Planner
     private const int NumClimbs = 3;
 
     // Part of a step's time that a model which fits on the GPU may lose by staying there.
-    private const double MostLostToStay = 0.03;
+    private const double MostLostToStay = 0.015;
 
     // Micro-batch sizes that are looked at: their steps differ by little, their memory by much.
     private const int MaxMicroBatchSizes = 6;

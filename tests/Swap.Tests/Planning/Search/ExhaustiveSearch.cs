@@ -78,7 +78,7 @@ internal sealed class ExhaustiveSearch
         bool hasDrives = _request.NvmeBudgetBytes is not null;
         foreach ((Tier weights, Tier states) in Places)
         {
-            if (states == Tier.Nvme && !hasDrives)
+            if ((states == Tier.Nvme && !hasDrives) || (shape.NumParameters == 0 && states != Tier.Cpu))
             {
                 continue;
             }
