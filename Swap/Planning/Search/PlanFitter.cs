@@ -14,11 +14,13 @@ internal sealed class PlanFitter
     private readonly bool _arePublishedTiers;
     private readonly MemoryModel _memory;
     private readonly int[] _order;
+    private readonly int[] _shrinkOrder;
 
     /// <param name="model">The model; plans are those of the reduced one, memory is that of the whole.</param>
     /// <param name="choices">What is fixed.</param>
     /// <param name="budget">Room.</param>
-    public PlanFitter(ReducedModel model, PlanChoices choices, PlanBudget budget)
+    /// <param name="sparesFirst">What is too much is taken from the last units first: the next forward waits for the updates of the first ones.</param>
+    public PlanFitter(ReducedModel model, PlanChoices choices, PlanBudget budget, bool sparesFirst = false)
     {
         _model = model;
         _choices = choices;
@@ -29,6 +31,7 @@ internal sealed class PlanFitter
         // Layers first: their weights are read in two passes, those of embedding and head in one.
         int numLayers = model.Reduced.Units.Count - 2;
         _order = [.. PlanEdits.SpreadOrder(numLayers).Select(layer => layer + 1), 0, numLayers + 1];
+        _shrinkOrder = sparesFirst ? [.. Enumerable.Range(0, numLayers + 2)] : _order;
     }
 
     /// <summary>There are drives.</summary>
@@ -166,6 +169,7 @@ internal sealed class PlanFitter
         }
 
         return smaller
+            ?? (HasDrives ? null : WithRoomOnGpu(plan))
             ?? FitsOnGpu(Change(plan, unit => unit.Input == Tier.Cpu ? unit with { Input = Tier.Gpu } : null))
             ?? WithRoomOnGpu(plan)
             ?? (plan.GradientStagingSlots > 1 ? plan with { GradientStagingSlots = plan.GradientStagingSlots - 1 } : null)
@@ -193,14 +197,14 @@ internal sealed class PlanFitter
 
     private SwapPlan? FitsOnGpu(SwapPlan? plan) => plan is not null && Count(plan).Gpu <= _budget.Gpu ? plan : null;
 
-    /// <summary>Changes the last unit, in the order of giving, that can be.</summary>
+    /// <summary>Changes the last unit, in the order of taking, that can be.</summary>
     private SwapPlan? Change(SwapPlan plan, Func<UnitPlan, UnitPlan?> change)
     {
-        for (int i = _order.Length - 1; i >= 0; i--)
+        for (int i = _shrinkOrder.Length - 1; i >= 0; i--)
         {
-            if (change(plan.Units[_order[i]]) is { } changed && changed.IsSound())
+            if (change(plan.Units[_shrinkOrder[i]]) is { } changed && changed.IsSound())
             {
-                return plan.WithUnit(_order[i], changed);
+                return plan.WithUnit(_shrinkOrder[i], changed);
             }
         }
 

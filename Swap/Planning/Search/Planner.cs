@@ -6,7 +6,7 @@ namespace Offload.Swap.Planning.Search;
 public static class Planner
 {
     // Simulated operations of a search: about a second on one core of 2020.
-    private const long MaxSimulated = 600_000;
+    private const long MaxSimulated = 1_000_000;
 
     // Spaces that are searched beyond their seeds.
     private const int NumClimbs = 3;
