@@ -17,6 +17,7 @@ internal sealed class LaneAccount
     private readonly double[] _busySeconds = new double[NumLanes];
     private readonly double[] _idleSeconds = new double[NumLanes * NumCauses];
     private readonly double[] _lastEndSeconds = new double[NumLanes];
+    private readonly double[] _warmEndSeconds = new double[NumLanes];
 
     /// <param name="numPeriods">Periods that will be added.</param>
     public LaneAccount(int numPeriods)
@@ -28,13 +29,21 @@ internal sealed class LaneAccount
     /// <summary>When each period's last operation ended.</summary>
     public double[] PeriodEndSeconds { get; }
 
-    /// <summary>Time from one period to the next once it is steady.</summary>
+    /// <summary>
+    /// Time from one period to the next once it is steady, of the lane that goes on slowest. A lane that is behind from the first periods, which do
+    /// not count, and catches up in those that do would make the end of all come too soon.
+    /// </summary>
     public double PeriodSeconds
     {
         get
         {
-            double from = _steadyFrom == 0 ? 0 : PeriodEndSeconds[_steadyFrom - 1];
-            return PeriodEndSeconds.Length == 0 ? 0 : (PeriodEndSeconds[^1] - from) / NumSteady;
+            double seconds = 0;
+            for (int lane = 0; lane < NumLanes; lane++)
+            {
+                seconds = Math.Max(seconds, _lastEndSeconds[lane] - _warmEndSeconds[lane]);
+            }
+
+            return PeriodEndSeconds.Length == 0 ? 0 : seconds / NumSteady;
         }
     }
 
@@ -52,6 +61,11 @@ internal sealed class LaneAccount
         {
             _busySeconds[lane] += endSeconds - startSeconds;
             _idleSeconds[(lane * NumCauses) + waitedFor + 1] += startSeconds - _lastEndSeconds[lane];
+        }
+
+        else
+        {
+            _warmEndSeconds[lane] = endSeconds;
         }
 
         _lastEndSeconds[lane] = endSeconds;
