@@ -1,5 +1,6 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Models;
+using Offload.Engine.States;
 using Offload.Engine.Training;
 using Offload.Profiles.Tracing;
 using Offload.Storage.Devices;
@@ -104,8 +105,15 @@ internal sealed class SwapModel : ITrainingModel
     /// <summary>Masters and moments, while no step is at work.</summary>
     public SwapStates States { get; } = null!;
 
+    /// <inheritdoc/>
+    public long PeakGpuBytes => _gpuLimit.HighWaterBytes;
+
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
+
+    /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export.</summary>
+    public static long BesideBytes(StoreDescription description) =>
+        Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * (long)StoreGeometry.Of(description).MaxTileBytes;
 
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>

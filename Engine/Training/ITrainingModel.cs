@@ -22,6 +22,9 @@ internal interface ITrainingModel : IMasterWeights, IDisposable
     /// <summary>False once an error has left the states between two steps, or may have: nothing may be committed any more.</summary>
     bool IsWhole { get; }
 
+    /// <summary>Most GPU memory that was in use at once; 0 without a GPU tier.</summary>
+    long PeakGpuBytes => 0;
+
     /// <summary>Mean loss over the counted tokens of all batches; NaN if none counts. Changes nothing.</summary>
     /// <param name="batches">Read one at a time; an error of theirs passes through and does no harm.</param>
     double Evaluate(IEnumerable<MicroBatch> batches);

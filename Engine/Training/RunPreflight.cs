@@ -35,6 +35,9 @@ internal sealed record RunPreflight
     /// <summary>Whose it is.</summary>
     public required StoreOwner Owner { get; init; }
 
+    /// <summary>How it is swapped between tiers; null: weights and gradients stay in memory.</summary>
+    public required SwappedRun? Swapped { get; init; }
+
     /// <summary>Checks options, model, store, memory and disks.</summary>
     /// <param name="options">What is asked.</param>
     /// <param name="folder">The run's folder, locked; it has no result.</param>
@@ -70,7 +73,17 @@ internal sealed record RunPreflight
 
         SwapOptions.Check(options, before, store.IsOnDrives);
         StoreGeometry geometry = StoreGeometry.Of(description);
-        RequireMemory(options, model.Layout, numerics, store.IsOnDrives, geometry);
+        SwappedRun? swapped = SwappedRun.Create(options, model.Layout, numerics, before, store, description, logger);
+        if (swapped is not null)
+        {
+            numerics = swapped.Numerics;
+        }
+        else
+        {
+            ResidentPlanner.Plan(model.Layout, numerics, store.IsOnDrives, geometry.MaxTileBytes).RequireWithin(
+                options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
+        }
+
         RequireSpace(options, model.Layout, numerics, before is null ? store.Needs(geometry) : []);
         DescribeEndurance(options, store, geometry, logger);
         return new RunPreflight
@@ -82,6 +95,7 @@ internal sealed record RunPreflight
             Store = store,
             Description = description,
             Owner = owner,
+            Swapped = swapped,
         };
     }
 
@@ -158,19 +172,6 @@ internal sealed record RunPreflight
             throw new UsageException(
                 $"--resume: --model {named}: its {file} is not the one that the run began with", "a resumed run keeps its model: leave --model out, or start another run");
         }
-    }
-
-    /// <summary>Refuses a run that does not fit into its memory.</summary>
-    private static void RequireMemory(TrainingOptions options, ModelLayout layout, RunNumerics numerics, bool areStatesOnDrives, StoreGeometry geometry)
-    {
-        if (SwapOptions.FirstThatSwaps(options) is { } option)
-        {
-            throw new UsageException(
-                $"{option}: a model that is swapped between tiers cannot be trained yet", $"leave {option} out: weights and gradients are in CPU memory then, states there or with --nvme on drives");
-        }
-
-        ResidentPlanner.Plan(layout, numerics, areStatesOnDrives, geometry.MaxTileBytes).RequireWithin(
-            options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
     }
 
     /// <summary>Refuses a run whose states, tokens and model will not find room, rather than losing its first hours.</summary>

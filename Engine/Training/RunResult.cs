@@ -52,7 +52,7 @@ internal static class RunResult
             DriveLifeSteps = bytesPerStep > 0 ? endurance?.LifeSteps(bytesPerStep) : null,
             DriveLifeDays = bytesPerStep > 0 && progress.TokensPerSecond > 0 ? endurance?.LifeDays(bytesPerStep, stepTokens / progress.TokensPerSecond) : null,
             PeakCpuBytes = CpuMemory.PeakBytes(),
-            PeakGpuBytes = 0,
+            PeakGpuBytes = model.PeakGpuBytes,
             Output = folder.Path,
             ModelFolder = options.Export ? folder.ModelFolder : null,
         };

@@ -69,6 +69,15 @@ internal static class RunSetup
         }
     }
 
+    /// <summary>Sequences of a step.</summary>
+    /// <param name="options">What is asked.</param>
+    /// <param name="numerics">From <see cref="Numerics"/>.</param>
+    /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
+    public static long SequencesPerStep(TrainingOptions options, RunNumerics numerics, RunSettings? before) =>
+        options.TokensPerStep is null && before is not null
+            ? before.SequencesPerStep
+            : Math.Max(1, (options.TokensPerStep ?? DefaultTokensPerStep) / numerics.SequenceTokens);
+
     /// <summary>All that decides the numbers.</summary>
     /// <param name="options">What is asked.</param>
     /// <param name="numerics">From <see cref="Numerics"/>.</param>
@@ -78,9 +87,7 @@ internal static class RunSetup
     /// <param name="before">Of the run that is resumed: what is not asked for stays; null for a new run.</param>
     public static RunSettings Settings(TrainingOptions options, RunNumerics numerics, TrainingData data, string run, string initialWeightsHash, RunSettings? before)
     {
-        long sequencesPerStep = options.TokensPerStep is null && before is not null
-            ? before.SequencesPerStep
-            : Math.Max(1, (options.TokensPerStep ?? DefaultTokensPerStep) / numerics.SequenceTokens);
+        long sequencesPerStep = SequencesPerStep(options, numerics, before);
         long steps = options.Steps ?? (options.Epochs is null ? before?.Steps : null)
             ?? Math.Max(1, (long)Math.Ceiling((options.Epochs ?? 1) * data.Train.NumSequences / sequencesPerStep));
         return new RunSettings

@@ -1,0 +1,171 @@
+using Microsoft.Extensions.Logging;
+using Offload.Engine.Models;
+using Offload.Engine.Planning;
+using Offload.Engine.Swapping;
+using Offload.Profiles;
+using Offload.Profiles.Hardware;
+using Offload.Storage.Files;
+using Offload.Storage.States;
+using Offload.Swap;
+using Offload.Swap.Planning;
+using Offload.Swap.Planning.Search;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Training;
+
+/// <summary>How a run swaps its model between tiers, decided before anything large is allocated.</summary>
+/// <param name="Numerics">What fixes the bits; a new run's micro-batch is the plan's if it was not given.</param>
+/// <param name="Plan">All decisions.</param>
+/// <param name="Work">The model as the plan sees it.</param>
+/// <param name="GpuBytes">Ceiling on GPU memory.</param>
+/// <param name="CpuBytes">Ceiling on CPU memory.</param>
+internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload Work, long GpuBytes, long CpuBytes)
+{
+    /// <summary>Plans a run.</summary>
+    /// <param name="options">What is asked.</param>
+    /// <param name="layout">The model.</param>
+    /// <param name="numerics">What fixes the bits.</param>
+    /// <param name="before">Of the run that is resumed; null for one that begins.</param>
+    /// <param name="store">Where the states' store is, or will be.</param>
+    /// <param name="description">What it holds.</param>
+    /// <param name="logger">Told what was decided.</param>
+    /// <returns>Null: nothing asks for it, weights and gradients stay in memory.</returns>
+    /// <exception cref="PlanInfeasibleException">No plan fits.</exception>
+    /// <exception cref="UsageException">The plan that was given is for something else.</exception>
+    public static SwappedRun? Create(
+        TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, ILogger logger)
+    {
+        if (SwapOptions.FirstThatSwaps(options) is null)
+        {
+            return null;
+        }
+
+        int sequencesPerStep = checked((int)RunSetup.SequencesPerStep(options, numerics, before));
+        SwappedRun run = options.PlanFile is { } path
+            ? FromFile(path, options, layout, numerics, before, store, description, sequencesPerStep)
+            : FromPlanner(options, layout, numerics, before, store, description, sequencesPerStep, logger);
+        RequireMemory(options, run, description);
+        logger.LogInformation("{Message}", Describe(run));
+        return run;
+    }
+
+    private static SwappedRun FromPlanner(
+        TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, int sequencesPerStep, ILogger logger)
+    {
+        long available = CpuMemory.AvailableBytes();
+        long gpuBytes = options.GpuMemoryBytes ?? available / 2;
+        long cpuBytes = options.CpuMemoryBytes ?? Math.Max(0, available - gpuBytes);
+        bool isFixed = before is not null || options.MicroBatchSequences is not null;
+
+        // A last micro-batch that is smaller costs what a whole one does.
+        int sequences = isFixed ? NumMicroBatches(numerics, sequencesPerStep) * numerics.MicroBatchSequences : sequencesPerStep;
+        HardwareProfile hardware = options.Hardware is { } named ? HardwareProfiles.Load(named) : CpuDevice.Profile(gpuBytes, cpuBytes, store.IsOnDrives);
+        var request = new PlanRequest
+        {
+            WorkloadOf = microBatch => ModelWorkload.Create(
+                layout, numerics.Type, numerics.SequenceTokens, microBatch, numMicroBatches: 1, numerics.HeadChunkTokens, description.TileParameters),
+            Model = ResidentPlanner.Profile(layout),
+            SequenceTokens = numerics.SequenceTokens,
+            SequencesPerStep = sequences,
+            Hardware = hardware,
+            GpuBudgetBytes = gpuBytes,
+            CpuBudgetBytes = cpuBytes,
+            CpuBesideBytes = SwapModel.BesideBytes(description),
+            NvmeBudgetBytes = store.IsOnDrives ? store.Folders.Sum(folder => DiskSpace.AvailableBytes(folder)) : null,
+            Choices = new PlanChoices
+            {
+                Order = options.Order ?? StepOrder.LayerMajor,
+                States = options.States,
+                MicroBatchSequences = isFixed ? numerics.MicroBatchSequences : null,
+                Update = options.Update,
+                IsClipped = options.MaxGradNorm is double given ? given > 0 : (before?.MaxGradNorm ?? RunSetup.DefaultMaxGradNorm) > 0,
+                IsDurable = store.IsOnDrives,
+            },
+        };
+        PlannedStep step = Planner.Plan(request).Require();
+        if (NeedsAnotherUpdate(options, step.Plan, description))
+        {
+            // Asked for, it is refused below; chosen by the planner, it is replaced.
+            step = Planner.Plan(request with { Choices = request.Choices with { Update = options.Update ?? UpdateMode.Deferred } }).Require();
+        }
+
+        RequireGenerations(options, step.Plan, description);
+        logger.LogInformation(
+            "{Message}", FormattableString.Invariant($"on '{hardware.Name}' a step should take {step.Predicted.StepSeconds:G3} s, {step.Predicted.TokensPerSecond:N0} tokens/s; the bottleneck is {step.Predicted.Bottleneck}"));
+        return new SwappedRun(numerics with { MicroBatchSequences = step.MicroBatchSequences }, step.Plan, step.Work, gpuBytes, cpuBytes);
+    }
+
+    private static SwappedRun FromFile(
+        string path, TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, int sequencesPerStep)
+    {
+        SavedPlan saved = PlanFile.Read(path);
+        RunNumerics ofPlan = before is null && options.MicroBatchSequences is null ? numerics with { MicroBatchSequences = saved.MicroBatchSequences } : numerics;
+        string type = numerics.Type == ComputeType.BFloat16 ? "bfloat16" : "float32";
+        Require(saved.ModelHash == ModelShapeHash.Of(layout), "model", $"the one it was made for, '{saved.Model}'", "another one");
+        Require(saved.Dtype == type, "--dtype", saved.Dtype, type);
+        Require(saved.SequenceTokens == numerics.SequenceTokens, "--seq-len", $"{saved.SequenceTokens}", $"{numerics.SequenceTokens}");
+        Require(saved.MicroBatchSequences == ofPlan.MicroBatchSequences, "--micro-batch", $"{saved.MicroBatchSequences}", $"{ofPlan.MicroBatchSequences}");
+        int numMicroBatches = NumMicroBatches(ofPlan, sequencesPerStep);
+        Require(saved.NumMicroBatches == numMicroBatches, "micro-batches of a step (--tokens-per-step)", $"{saved.NumMicroBatches}", $"{numMicroBatches}");
+        Require(saved.Plan.IsDurable == store.IsOnDrives, "states", saved.Plan.IsDurable ? "on drives: give --nvme" : "in memory: leave --nvme out", store.IsOnDrives ? "--nvme" : "no --nvme");
+        RequireGenerations(options, saved.Plan, description);
+        Workload work = ModelWorkload.Create(
+            layout, ofPlan.Type, ofPlan.SequenceTokens, ofPlan.MicroBatchSequences, numMicroBatches, ofPlan.HeadChunkTokens, description.TileParameters);
+        saved.Plan.Validate(work);
+        return new SwappedRun(ofPlan, saved.Plan, work, options.GpuMemoryBytes ?? long.MaxValue, options.CpuMemoryBytes ?? CpuMemory.AvailableBytes());
+
+        void Require(bool holds, string what, string expected, string found)
+        {
+            if (!holds)
+            {
+                throw new UsageException($"--plan {path}: {what}: expected {expected}, found {found}", "make a plan for this run with 'offload plan --save FILE', or leave --plan out");
+            }
+        }
+    }
+
+    private static int NumMicroBatches(RunNumerics numerics, int sequencesPerStep) =>
+        (sequencesPerStep + numerics.MicroBatchSequences - 1) / numerics.MicroBatchSequences;
+
+    /// <summary>Whether a plan goes back to the step before, which a store may not have any more.</summary>
+    private static bool NeedsAnotherUpdate(TrainingOptions options, SwapPlan plan, StoreDescription description) =>
+        plan is { Update: UpdateMode.Speculative, IsDurable: true } && (description.Generations < 2 || options.CommitEverySteps > 1);
+
+    private static void RequireGenerations(TrainingOptions options, SwapPlan plan, StoreDescription description)
+    {
+        if (NeedsAnotherUpdate(options, plan, description))
+        {
+            throw new UsageException(
+                "speculative updates: expected a store of two generations and a commit after every step", "leave --single-generation and --commit-every out, or choose --update deferred");
+        }
+    }
+
+    /// <summary>On the CPU device both tiers are the same RAM.</summary>
+    private static void RequireMemory(TrainingOptions options, SwappedRun run, StoreDescription description)
+    {
+        StepSchedule schedule = SwapSchedules.Train(run.Work, run.Plan);
+        long gpuBytes = schedule.SlotBytes(Tier.Gpu) + run.Work.WorkspaceBytes;
+        long cpuBytes = schedule.SlotBytes(Tier.Cpu) + SwapModel.BesideBytes(description);
+        Check("--gpu-memory", gpuBytes, run.GpuBytes);
+        Check("--cpu-memory", cpuBytes, run.CpuBytes);
+        Check("free memory, which both tiers share on --device cpu", gpuBytes + cpuBytes, CpuMemory.AvailableBytes());
+
+        void Check(string name, long neededBytes, long budgetBytes)
+        {
+            if (neededBytes > budgetBytes)
+            {
+                const double Mebi = 1 << 20;
+                throw new PlanInfeasibleException(
+                    FormattableString.Invariant($"the plan needs {neededBytes / Mebi:N0} MiB, but {name} is {budgetBytes / Mebi:N0} MiB: {(neededBytes - budgetBytes) / Mebi:N0} MiB short"),
+                    options.PlanFile is null ? "lower --gpu-memory or --cpu-memory: the rest goes to the drives of --nvme" : "make a plan for these budgets with 'offload plan --save FILE', or leave --plan out");
+            }
+        }
+    }
+
+    private static string Describe(SwappedRun run)
+    {
+        string Count(Func<UnitPlan, Tier> tierOf) => string.Join(
+            ", ", run.Plan.Units.GroupBy(tierOf).OrderBy(group => group.Key).Select(group => $"{group.Count()} on {group.Key switch { Tier.Gpu => "GPU", Tier.Cpu => "CPU", _ => "NVMe" }}"));
+        return $"plan: {run.Plan.Order}, {run.Plan.Update} updates, {run.Work.NumMicroBatches} micro-batches of {run.Numerics.MicroBatchSequences}; "
+            + $"weights {Count(unit => unit.Weights)}; states {Count(unit => unit.States)}";
+    }
+}
