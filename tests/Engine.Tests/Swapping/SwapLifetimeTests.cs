@@ -137,6 +137,35 @@ public sealed class SwapLifetimeTests : IDisposable
     }
 
     [Fact]
+    public void Dispose_CopyWouldTakeHours_EndsIt()
+    {
+        using var isBegun = new ManualResetEventSlim();
+        using StateStore store = NewStore();
+        SwapModel model = NewModel(store, Options() with
+        {
+            H2dBytesPerSecond = 1,
+            BeforeOperation = (operation, _) =>
+            {
+                if (operation.Lane == Lane.H2D)
+                {
+                    isBegun.Set();
+                }
+            },
+        });
+        RandomInitialization.Fill(model.States, seed: 1, TestContext.Current.CancellationToken);
+        model.States.CompleteMasters();
+        model.States.Save();
+        store.Commit(0, []);
+        model.Begin(new StepWork(0, Batches(2), new Decider()));
+        Assert.True(isBegun.Wait(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+
+        var dispose = new Thread(model.Dispose);
+        dispose.Start();
+
+        Assert.True(dispose.Join(TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
     public void Evaluate_LaneFails_TellsItEachTimeAndTrainingGoesOn()
     {
         using StateStore store = NewStore();
