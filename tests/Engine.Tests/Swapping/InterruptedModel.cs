@@ -20,6 +20,8 @@ internal sealed class InterruptedModel(ITrainingModel inner, InterruptedModel.Sc
 
     public int MaxBegun => inner.MaxBegun;
 
+    public long PeakGpuBytes => inner.PeakGpuBytes;
+
     public bool IsWhole => !_isAbandoned && inner.IsWhole;
 
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>

@@ -13,15 +13,22 @@ internal sealed record ProcessResources(long BufferBytes, long MappedBytes, long
     /// <summary>How long a thread that was joined may still be seen.</summary>
     private static readonly TimeSpan ThreadExit = TimeSpan.FromSeconds(2);
 
+    /// <summary>What is held while nothing runs: threads that were joined have had time to go.</summary>
+    public static ProcessResources AtRest()
+    {
+        Thread.Sleep(ThreadExit / 10);
+        return Now();
+    }
+
     /// <summary>What is held now.</summary>
     public static ProcessResources Now() => new(NativeBuffer.OutstandingBytes, SlotArena.OutstandingBytes, torch.Tensor.TotalCount, CountThreads());
 
-    /// <summary>What is held now; if it is not what was held before, once threads have had time to go.</summary>
-    public static ProcessResources After(ProcessResources before)
+    /// <summary>What is held now; if there are more threads than at rest, once they have had time to go.</summary>
+    public static ProcessResources After(ProcessResources atRest)
     {
         DateTime end = DateTime.UtcNow + ThreadExit;
         ProcessResources now = Now();
-        while (now.Threads != before.Threads && DateTime.UtcNow < end)
+        while (now.Threads > atRest.Threads && DateTime.UtcNow < end)
         {
             Thread.Sleep(10);
             now = Now();

@@ -88,6 +88,7 @@ internal static class SwapFaultCheck
         }
 
         StorePlaces places = run.Places();
+        ProcessResources atRest = ProcessResources.AtRest();
         Case[] cases = [.. Cases(undisturbed, random)];
         if (sample is int count)
         {
@@ -97,7 +98,7 @@ internal static class SwapFaultCheck
 
         foreach (Case one in cases)
         {
-            result = result.And(RunCase(run, one, expected, places, random));
+            result = result.And(RunCase(run, one, expected, places, atRest, random));
             if (result.Problem is not null)
             {
                 return result with { Problem = $"{one}: {result.Problem}" };
@@ -152,11 +153,10 @@ internal static class SwapFaultCheck
     private static IEnumerable<long> Places(long first, long end, Random random) =>
         first >= end ? [] : ((long[])[first, (first + end) / 2, end - 1, random.NextInt64(first, end)]).Distinct();
 
-    private static Result RunCase(SwapFaultRun run, Case one, string expected, StorePlaces places, Random random)
+    private static Result RunCase(SwapFaultRun run, Case one, string expected, StorePlaces places, ProcessResources atRest, Random random)
     {
         run.Clear();
         var result = new Result(1, 0, 0, 0, 0, null);
-        ProcessResources before = ProcessResources.Now();
         using var stop = new CancellationTokenSource();
         var injected = new TimeoutException("the lane's");
         long start = Stopwatch.GetTimestamp();
@@ -182,9 +182,9 @@ internal static class SwapFaultCheck
         result = result with { SlowestSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds };
         FaultHit? hit = sitting.Store?.Hit ?? sitting.Scratch?.Hit;
         string what = hit is null ? "" : $"{hit.MessageStart}";
-        if (ProcessResources.After(before) is var after && after != before)
+        if (ProcessResources.After(atRest) is var after && after != atRest)
         {
-            return result with { Problem = $"{what}{sitting.Error?.Message}: it holds {after}, before {before}" };
+            return result with { Problem = $"{what}{sitting.Error?.Message}: it holds {after}, at rest {atRest}" };
         }
 
         if (Directory.EnumerateFileSystemEntries(run.ScratchFolder).Any())
@@ -198,7 +198,7 @@ internal static class SwapFaultCheck
         }
 
         result = result with { Hit = hit is null && sitting.Error is null && one.Script?.Repeats != true ? 0 : 1 };
-        return sitting.Error is null ? result : GoOn(run, one, sitting, expected, random, result with { Stopped = 1 });
+        return sitting.Error is null ? result : GoOn(run, one, sitting, expected, atRest, random, result with { Stopped = 1 });
     }
 
     /// <summary>Whether the run ended as it should.</summary>
@@ -230,7 +230,7 @@ internal static class SwapFaultCheck
     }
 
     /// <summary>A process without a fault, after one that ended early.</summary>
-    private static Result GoOn(SwapFaultRun run, Case one, SwapFaultSitting sitting, string expected, Random random, Result result)
+    private static Result GoOn(SwapFaultRun run, Case one, SwapFaultSitting sitting, string expected, ProcessResources atRest, Random random, Result result)
     {
         // Before an evaluation, durable models have committed; and a run that is stopped commits what it tells of.
         long known = Math.Max(run.IsDurable ? sitting.LastEvaluation ?? None : None, one.IsCancelled ? sitting.LastStep ?? None : None);
@@ -240,7 +240,6 @@ internal static class SwapFaultCheck
             return result with { Problem = $"{sitting.Error!.Message}: step {known} was committed, the store stands at step {committed}" };
         }
 
-        ProcessResources before = ProcessResources.Now();
         bool isResident = random.Next(2) == 0;
         SwapFaultSitting next = isResident ? run.RunResident(resume: true) : run.ResumeSwapped(random.Next());
         string where = $"{sitting.Error!.Message}: resumed {(isResident ? "resident" : "by another plan")} after step {committed}";
@@ -248,7 +247,7 @@ internal static class SwapFaultCheck
         return next.Error is { } error ? result with { Problem = $"{where}: {error}" }
             : next.FirstStep != firstStep ? result with { Problem = $"{where}: the first step was {next.FirstStep}" }
             : next.WeightsHash != expected ? result with { Problem = $"{where}: weights {next.WeightsHash}, expected {expected}" }
-            : ProcessResources.After(before) != before ? result with { Problem = $"{where}: it holds {ProcessResources.Now()}, before {before}" }
+            : ProcessResources.After(atRest) != atRest ? result with { Problem = $"{where}: it holds {ProcessResources.Now()}, at rest {atRest}" }
             : result with { Resumed = committed >= 0 ? 1 : 0 };
     }
 

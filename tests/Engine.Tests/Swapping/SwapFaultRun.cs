@@ -43,6 +43,12 @@ internal sealed class SwapFaultRun(string folder, StepOrder order, UpdateMode up
     /// <summary>Folder with a model's configuration and, unless it is from scratch, weights.</summary>
     public string Model { get; init; } = Path.Combine(folder, "model");
 
+    /// <summary>What a step does whose loss or gradient is not finite.</summary>
+    public NonFiniteAction OnNonFinite { get; init; } = update == UpdateMode.Immediate ? NonFiniteAction.Stop : NonFiniteAction.Skip;
+
+    /// <summary>Share of the data that is set aside.</summary>
+    public double EvalFraction { get; init; } = 0.3;
+
     /// <summary>For messages.</summary>
     public string Name => $"{order}, {update}, {Type}, {(IsDurable ? "durable" : "in memory")}, {(IsSequential ? "sequential" : "overlapped")}, plan {_planSeed}";
 
@@ -118,9 +124,7 @@ internal sealed class SwapFaultRun(string folder, StepOrder order, UpdateMode up
         {
             try
             {
-                TrainingResult result = new Trainer(options, sitting, NullLogger<Trainer>.Instance, TimeProvider.System).Run(cancellation);
-                sitting.WeightsHash = result.WeightsHash;
-                sitting.NumSkipped = result.SkippedSteps;
+                sitting.WeightsHash = new Trainer(options, sitting, NullLogger<Trainer>.Instance, TimeProvider.System).Run(cancellation).WeightsHash;
             }
             catch (Exception error)
             {
@@ -177,12 +181,12 @@ internal sealed class SwapFaultRun(string folder, StepOrder order, UpdateMode up
         SequenceTokens = 8,
         MicroBatchSequences = 2,
         TokensPerStep = 40,
-        EvalFraction = 0.3,
+        EvalFraction = EvalFraction,
         EvalEverySteps = 2,
         LearningRate = 1e-3,
         // Low enough that steps are clipped, and then speculative updates made again.
         MaxGradNorm = update == UpdateMode.Immediate ? 0 : 0.5,
-        OnNonFinite = update == UpdateMode.Immediate ? NonFiniteAction.Stop : NonFiniteAction.Skip,
+        OnNonFinite = OnNonFinite,
         Type = Type,
         Threads = 1,
         TileParameters = TileParameters,

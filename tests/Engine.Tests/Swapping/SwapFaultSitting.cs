@@ -14,8 +14,8 @@ internal sealed class SwapFaultSitting : ITrainingObserver
     /// <summary>Of the weights, if it came to its end.</summary>
     public string? WeightsHash { get; set; }
 
-    /// <summary>Steps that were skipped, if it came to its end.</summary>
-    public long NumSkipped { get; set; }
+    /// <summary>Steps that were skipped, of those told of.</summary>
+    public List<long> Skipped { get; } = [];
 
     /// <summary>What it ended with, if it did not.</summary>
     public Exception? Error { get; set; }
@@ -64,6 +64,10 @@ internal sealed class SwapFaultSitting : ITrainingObserver
     {
         FirstStep ??= report.Step;
         LastStep = report.Step;
+        if (report.Skipped)
+        {
+            Skipped.Add(report.Step);
+        }
     }
 
     public void OnEvaluation(EvalReport report) => LastEvaluation = report.Step;
