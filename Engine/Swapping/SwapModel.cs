@@ -111,9 +111,6 @@ internal sealed class SwapModel : ITrainingModel
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
 
-    /// <summary>GPU memory that slots take.</summary>
-    public long PeakGpuBytes => _gpuLimit.HighWaterBytes;
-
     /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export.</summary>
     public static long BesideBytes(StoreDescription description) =>
         Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * (long)StoreGeometry.Of(description).MaxTileBytes;
