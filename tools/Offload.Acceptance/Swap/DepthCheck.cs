@@ -19,7 +19,7 @@ internal static class DepthCheck
         SmallModel middle = Create(16);
         DeviceRates rates = LaneAmounts.Of(SwapSchedules.Train(middle.Work, CreatePlan(middle.Work))).Rates(_ => 16 * LayerSeconds, Machine.Ceilings);
         List<ThrottledResult> results = [];
-        output.WriteLine("| layers | parameters | step, s | simulated, s | CPU memory, bytes | GPU slots, bytes |");
+        output.WriteLine("| layers | parameters | step, s | simulated, s | CPU memory, bytes | GPU memory, bytes |");
         output.WriteLine("|---|---|---|---|---|---|");
         foreach (int depth in Depths)
         {
@@ -36,7 +36,7 @@ internal static class DepthCheck
         double cpuGrowth = results[^1].CpuBytes / (double)results[0].CpuBytes;
         double gpuGrowth = results[^1].GpuBytes / (double)results[0].GpuBytes;
         output.WriteLine(FormattableString.Invariant(
-            $"linear in depth: R^2 {fit:F5} (above {LeastFit}); from {Depths[0]} to {Depths[^1]} layers CPU memory grows {cpuGrowth:F3} times, GPU slots {gpuGrowth:F3} (at most {MostGrowth})"));
+            $"linear in depth: R^2 {fit:F5} (above {LeastFit}); from {Depths[0]} to {Depths[^1]} layers CPU memory grows {cpuGrowth:F3} times, GPU memory {gpuGrowth:F3} (at most {MostGrowth})"));
         return fit > LeastFit && cpuGrowth <= MostGrowth && gpuGrowth <= MostGrowth;
     }
 

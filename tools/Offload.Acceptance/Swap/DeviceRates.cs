@@ -48,12 +48,16 @@ internal sealed record DeviceRates
         },
     };
 
-    public IBlockDevice Throttle(IBlockDevice device) => new ThrottledDevice(device, new ThrottleOptions(ReadBytesPerSecond / Giga, WriteBytesPerSecond / Giga));
+    public IBlockDevice CreateDrive(long sizeBytes) => new StandInDrive(sizeBytes, new ThrottleOptions(ReadBytesPerSecond / Giga, WriteBytesPerSecond / Giga));
 
     public SwapModelOptions ToOptions() => new()
     {
         UpdateThreads = 1,
-        WrapScratch = Throttle,
+        WrapScratch = file =>
+        {
+            file.Dispose();
+            return CreateDrive(file.SizeBytes);
+        },
         H2dBytesPerSecond = H2dBytesPerSecond,
         D2hBytesPerSecond = D2hBytesPerSecond,
         ComputeFlopsPerSecond = FlopsPerSecond,

@@ -1,4 +1,4 @@
-using Offload.Engine.Planning;
+using Offload.Engine.Training;
 using Offload.Profiles.Hardware;
 using Offload.Swap.Planning;
 using Offload.Swap.Planning.Search;

@@ -58,7 +58,7 @@ internal static class PredictionCheck
             tileParameters: 4096 * random.Next(2, 9),
             type: random.Next(4) == 0 ? ComputeType.Float32 : ComputeType.BFloat16);
         SwapPlan plan = RandomPlan.For(model.Work, random);
-        double longest = 0.4 + (0.4 * random.NextDouble());
+        double longest = 0.25 + (0.2 * random.NextDouble());
         double[] lanes = [.. Enum.GetValues<Lane>().Select(_ => longest * (0.3 + (0.7 * random.NextDouble())))];
         DeviceRates rates = LaneAmounts.Of(SwapSchedules.Train(model.Work, plan)).Rates(lane => lanes[(int)lane], Machine.Ceilings);
         SimulationResult predicted = ThrottledRun.Predict(model, plan, rates);
@@ -70,6 +70,7 @@ internal static class PredictionCheck
         if (Math.Abs(error) > MostAtMedian)
         {
             LaneTable.Write(output, predicted, measured);
+            KindTable.Write(output, model, plan, rates, measured);
         }
 
         return error;

@@ -7,7 +7,7 @@ namespace Offload.Acceptance.Swap;
 /// <param name="StepSeconds">From one step's end to the next one's, the median.</param>
 /// <param name="Trace">All steps.</param>
 /// <param name="CpuBytes">Most CPU memory that the model held.</param>
-/// <param name="GpuBytes">Memory of slots on the GPU.</param>
+/// <param name="GpuBytes">GPU memory, workspace included.</param>
 internal sealed record ThrottledResult(double StepSeconds, StepTrace Trace, long CpuBytes, long GpuBytes)
 {
     /// <summary>Seconds of a step in which a lane works.</summary>

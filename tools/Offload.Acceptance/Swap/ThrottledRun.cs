@@ -2,7 +2,6 @@ using Offload.Engine.States;
 using Offload.Engine.Swapping;
 using Offload.Engine.Training;
 using Offload.Profiles.Tracing;
-using Offload.Storage.Devices;
 using Offload.Storage.States;
 using Offload.Swap.Planning;
 using Offload.Swap.Planning.Costs;
@@ -10,7 +9,7 @@ using Offload.Swap.Simulation;
 
 namespace Offload.Acceptance.Swap;
 
-/// <summary>Steps of a model on throttled devices: states in a file, everything else as in a training run.</summary>
+/// <summary>Steps of a model on throttled devices: drives are memory, everything else is as in a training run.</summary>
 internal static class ThrottledRun
 {
     /// <summary>Steps before the pipeline counts as full.</summary>
@@ -32,9 +31,7 @@ internal static class ThrottledRun
         try
         {
             StoreDescription description = StoreOwner.Of(model.Layout, model.Numerics.Type, "throttled").Describe(model.Layout, model.Work.TileParameters, generations: 2);
-            string path = Path.Join(folder, "states");
-            PreallocatedFile.Create(path, StoreGeometry.Of(description).SizeBytes);
-            using StateStore store = StateStore.Create(rates.Throttle(DirectFileDevice.Open(path)), description);
+            using StateStore store = StateStore.Create(rates.CreateDrive(StoreGeometry.Of(description).SizeBytes), description);
             int numAll = NumFirst + numSteps + NumLast;
             SwapModelOptions options = rates.ToOptions() with { IsSequential = isSequential, MaxTracePeriods = numAll, ScratchFolders = [folder] };
             using var swapped = new SwapModel(model.Layout, model.Numerics, model.Work, plan, store, options);
