@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Offload.Acceptance;
 using Offload.Acceptance.Fio;
 using Offload.Acceptance.Import;
+using Offload.Acceptance.Memory;
 
 // A check that measures a process's memory runs this program again, one stage at a time.
 if (args is [LargeImport.Name, var stage, var folder])
@@ -21,6 +22,7 @@ AcceptanceCheck[] checks =
     new("planner-optimum", "plans of 120 small models against all plans that there are (a quarter of an hour)", PlannerChecks.RunOptimum),
     new("planner-speed", "an 80-layer model planned, in seconds (a minute)", PlannerChecks.RunSpeed),
     new(LargeImport.Name, "a bf16 checkpoint of 3 GB imported into a store, verified and exported in 300 MiB of memory (a few minutes; 42 GB in the temporary folder)", LargeImport.Run),
+    new("swap-memory", "models of 3 and 14 GB of states trained under --cpu-memory 1GiB, and the program's memory (a quarter of an hour; 40 GB in the temporary folder)", SwapMemory.Run),
 ];
 
 string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));
