@@ -1,4 +1,5 @@
 using Offload.Engine.Compute;
+using Offload.Engine.Interop;
 using Offload.Engine.Models;
 using Offload.Engine.States;
 using Offload.Engine.Training;
@@ -47,6 +48,7 @@ internal sealed class SwapModel : ITrainingModel
     /// <exception cref="MemoryLimitException">A budget, or the system, has no such room.</exception>
     public SwapModel(ModelLayout layout, RunNumerics numerics, Workload work, SwapPlan plan, StateStore store, SwapModelOptions options)
     {
+        AllocatorSettings.KeepNothing();
         Layout = layout;
         IsDurable = plan.IsDurable;
         _numMicroBatches = work.NumMicroBatches;
