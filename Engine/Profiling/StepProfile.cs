@@ -1,9 +1,6 @@
-using System.Text.Json.Serialization;
-using Offload.Profiles.Tracing;
-
 namespace Offload.Engine.Profiling;
 
-/// <summary>What a <see cref="StepProfiler"/> found. Immutable.</summary>
+/// <summary>What a <see cref="StepProfiler"/> found, in numbers. Immutable.</summary>
 public sealed record StepProfile
 {
     /// <summary>Name of the model's folder.</summary>
@@ -65,12 +62,4 @@ public sealed record StepProfile
 
     /// <summary>Bytes that a step wrote to them.</summary>
     public required double SsdBytesWrittenPerStep { get; init; }
-
-    /// <summary>All measured steps, and one before them.</summary>
-    [JsonIgnore]
-    public required StepTrace Measured { get; init; }
-
-    /// <summary>The same steps on the virtual clock.</summary>
-    [JsonIgnore]
-    public required StepTrace Predicted { get; init; }
 }

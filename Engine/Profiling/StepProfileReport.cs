@@ -50,7 +50,7 @@ internal sealed class StepProfileReport
     /// <param name="model">After its steps, complete.</param>
     /// <param name="traffic">Of the measured steps.</param>
     /// <param name="storeBytes">Room of the store; 0: none on drives.</param>
-    public StepProfile Of(SwapModel model, DeviceTraffic traffic, long storeBytes)
+    public StepProfileResult Of(SwapModel model, DeviceTraffic traffic, long storeBytes)
     {
         StepTrace measured = model.TakeTrace(_options.Steps);
         double[] each = StepSeconds(measured);
@@ -58,7 +58,7 @@ internal sealed class StepProfileReport
         long tokens = RunSetup.SequencesPerStep(_training, _swapped.Numerics, before: null) * _swapped.Numerics.SequenceTokens;
         double flopsPerToken = ResidentPlanner.Profile(_layout).FlopsPerToken(_swapped.Numerics.SequenceTokens);
         LaneProfile[] lanes = [.. measured.Lanes.Index().Select(lane => ProfileOf(measured, lane.Index)).Where(lane => lane.Operations > 0)];
-        return new StepProfile
+        var profile = new StepProfile
         {
             Model = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(_training.ModelFolder!))),
             NumParameters = _layout.NumParameters,
@@ -86,9 +86,8 @@ internal sealed class StepProfileReport
                 CpuMemory.PeakBytes()),
             SsdBytesReadPerStep = traffic.BytesRead / (double)_options.Steps,
             SsdBytesWrittenPerStep = traffic.BytesWritten / (double)_options.Steps,
-            Measured = measured,
-            Predicted = _predicted,
         };
+        return new StepProfileResult(profile, measured, _predicted);
     }
 
     private static double Median(double[] values)

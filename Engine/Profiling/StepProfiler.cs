@@ -27,7 +27,7 @@ public sealed class StepProfiler(StepProfileOptions options, ITrainingObserver o
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="UsageException">The options make no sense, or nothing of the model is swapped.</exception>
     /// <exception cref="OffloadException">Bad input, a budget that does not suffice, or an I/O error.</exception>
-    public StepProfile Run(CancellationToken cancellation)
+    public StepProfileResult Run(CancellationToken cancellation)
     {
         if (options.Steps is < 1 or > StepProfileOptions.MaxSteps || options.WarmupSteps is < 0 or > StepProfileOptions.MaxSteps)
         {
@@ -42,7 +42,7 @@ public sealed class StepProfiler(StepProfileOptions options, ITrainingObserver o
 
         // Folders with their names, before any is made.
         OptionChecks.Check(options.Training with { OutputFolder = Path.GetTempPath() + Guid.NewGuid() });
-        string modelFolder = options.Training.ModelFolder ?? throw new UsageException("--model is missing: expected a Hugging Face model folder");
+        string modelFolder = options.Training.ModelFolder ?? throw new UsageException("--model is missing: expected a Hugging Face model folder", "offload profile step --help lists all options");
         HubFolder.Require(modelFolder);
         ModelLayout layout = ModelLayout.Create(HubConfig.Load(modelFolder));
         using var folders = new ThrowawayFolders(options.Training.NvmeFolders);
@@ -59,7 +59,7 @@ public sealed class StepProfiler(StepProfileOptions options, ITrainingObserver o
         return Run(training, folder, folders, layout, cancellation);
     }
 
-    private StepProfile Run(TrainingOptions training, RunFolder folder, ThrowawayFolders folders, ModelLayout layout, CancellationToken cancellation)
+    private StepProfileResult Run(TrainingOptions training, RunFolder folder, ThrowawayFolders folders, ModelLayout layout, CancellationToken cancellation)
     {
         RunStore place = RunStore.Find(folder, training.NvmeFolders, new StoreFilesOptions { Store = new StoreOptions { Warn = Warn } });
         RunNumerics numerics = RunSetup.Numerics(training, layout.Config, before: null);

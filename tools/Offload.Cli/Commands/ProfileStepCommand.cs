@@ -53,15 +53,16 @@ internal static class ProfileStepCommand
 
         StepProfileOptions options = Read(context);
         context.LoadTorch();
-        StepProfile profile = new StepProfiler(options, new TrainingOutput(context, TimeProvider.System), new LineLogger<StepProfiler>(context.Error, context.Verbose)).Run(context.Cancellation);
+        StepProfileResult result = new StepProfiler(options, new TrainingOutput(context, TimeProvider.System), new LineLogger<StepProfiler>(context.Error, context.Verbose)).Run(context.Cancellation);
+        StepProfile profile = result.Profile;
         foreach (string path in timelines)
         {
             TimelineFile.Write(
                 path,
                 $"{profile.Model}, {profile.Order}, {profile.Update}",
                 StepProfileText.Notes(profile),
-                new NamedTrace("predicted", profile.Predicted),
-                new NamedTrace("measured", profile.Measured));
+                new NamedTrace("predicted", result.Predicted),
+                new NamedTrace("measured", result.Measured));
         }
 
         if (context.Json)
