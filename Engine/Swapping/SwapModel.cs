@@ -228,8 +228,23 @@ internal sealed class SwapModel : ITrainingModel
         }
     }
 
+    /// <summary>Bytes that moved to and from the drives so far: of the states' store, and what waits there in between.</summary>
+    public DeviceTraffic DriveTraffic
+    {
+        get
+        {
+            DeviceTraffic store = _engine!.Store.Device.Traffic;
+            DeviceTraffic scratch = _engine.Scratch?.Traffic ?? default;
+            return new DeviceTraffic(store.BytesRead + scratch.BytesRead, store.BytesWritten + scratch.BytesWritten, store.Flushes + scratch.Flushes);
+        }
+    }
+
+    /// <summary>Room on drives beside the store.</summary>
+    public long ScratchBytes => _memory!.ScratchBytes;
+
     /// <summary>What the lanes did in the last steps.</summary>
-    public StepTrace TakeTrace() => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)]);
+    /// <param name="numSteady">The last steps, so many of which count as steady; null: the second half.</param>
+    public StepTrace TakeTrace(int? numSteady = null) => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)], numSteady);
 
     /// <summary>Ends what is at work, whatever becomes of it, and frees everything.</summary>
     public void Dispose()

@@ -4,7 +4,7 @@ namespace Offload.Swap.Simulation;
 
 /// <summary>
 /// Adds up what became of the lanes' time: simulated and recorded operations alike, so that the two compare. Of so many periods the first half
-/// fills the pipeline and does not count; a single one counts. One thread.
+/// fills the pipeline and does not count, unless somebody knows better; a single one counts. One thread.
 /// </summary>
 internal sealed class LaneAccount
 {
@@ -20,9 +20,10 @@ internal sealed class LaneAccount
     private readonly double[] _warmEndSeconds = new double[NumLanes];
 
     /// <param name="numPeriods">Periods that will be added.</param>
-    public LaneAccount(int numPeriods)
+    /// <param name="numSteady">The last ones, so many of which count; null: the second half.</param>
+    public LaneAccount(int numPeriods, int? numSteady = null)
     {
-        _steadyFrom = numPeriods / 2;
+        _steadyFrom = Math.Max(0, numPeriods - (numSteady ?? (numPeriods + 1) / 2));
         PeriodEndSeconds = new double[numPeriods];
     }
 
