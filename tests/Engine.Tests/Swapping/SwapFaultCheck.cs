@@ -207,7 +207,10 @@ internal static class SwapFaultCheck
     {
         if (one.StoreFault is { } kind)
         {
-            return FaultCheck.FindProblem(new FaultSitting(sitting.WeightsHash, sitting.Error, sitting.FirstStep, sitting.LastStep, [sitting.Store!]), hit, kind, places, expected);
+            // What other lanes meet because of it is not to come first.
+            return hit is not null && !kind.IsFlip && sitting.Error is { } first && !first.Message.StartsWith(hit.MessageStart, StringComparison.Ordinal)
+                ? $"another error came first: {first}"
+                : FaultCheck.FindProblem(new FaultSitting(sitting.WeightsHash, sitting.Error, sitting.FirstStep, sitting.LastStep, [sitting.Store!]), hit, kind, places, expected);
         }
 
         if (sitting.Error is not { } error)
