@@ -87,6 +87,11 @@ internal static class SwapFaultCheck
             return result with { Problem = $"undisturbed: weights {undisturbed.WeightsHash}, expected {expected}; {undisturbed.Error}" };
         }
 
+        if (undisturbed.NumOperations(Lane.Compute) == 0 || undisturbed.NumOperations(Lane.CpuUpdate) == 0)
+        {
+            return result with { Problem = "undisturbed: no operations were seen" };
+        }
+
         StorePlaces places = run.Places();
         ProcessResources atRest = ProcessResources.AtRest();
         Case[] cases = [.. Cases(undisturbed, random)];
