@@ -7,7 +7,7 @@ namespace Offload.Engine.Tests.Swapping;
 public sealed class SwapFailureTests(ITestOutputHelper output)
 {
     /// <summary>Cases of each combination, some 30 seconds in all. All of them, of several plans: the acceptance check "swap-faults".</summary>
-    private const int Sample = 6;
+    private const int Sample = 8;
 
     public static TheoryData<int> Combinations() => [.. Enumerable.Range(0, SwapFaultCheck.Combinations.Count)];
 

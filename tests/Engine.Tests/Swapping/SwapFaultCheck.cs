@@ -87,6 +87,11 @@ internal static class SwapFaultCheck
             return result with { Problem = $"undisturbed: weights {undisturbed.WeightsHash}, expected {expected}; {undisturbed.Error}" };
         }
 
+        if (undisturbed.NumOperations(Lane.Compute) == 0 || undisturbed.NumOperations(Lane.CpuUpdate) == 0)
+        {
+            return result with { Problem = "undisturbed: no operations were seen" };
+        }
+
         StorePlaces places = run.Places();
         ProcessResources atRest = ProcessResources.AtRest();
         Case[] cases = [.. Cases(undisturbed, random)];
@@ -207,7 +212,10 @@ internal static class SwapFaultCheck
     {
         if (one.StoreFault is { } kind)
         {
-            return FaultCheck.FindProblem(new FaultSitting(sitting.WeightsHash, sitting.Error, sitting.FirstStep, sitting.LastStep, [sitting.Store!]), hit, kind, places, expected);
+            // What other lanes meet because of it is not to come first.
+            return hit is not null && !kind.IsFlip && sitting.Error is { } first && !first.Message.StartsWith(hit.MessageStart, StringComparison.Ordinal)
+                ? $"another error came first: {first}"
+                : FaultCheck.FindProblem(new FaultSitting(sitting.WeightsHash, sitting.Error, sitting.FirstStep, sitting.LastStep, [sitting.Store!]), hit, kind, places, expected);
         }
 
         if (sitting.Error is not { } error)

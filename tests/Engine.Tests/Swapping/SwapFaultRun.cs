@@ -110,7 +110,11 @@ internal sealed class SwapFaultRun(string folder, StepOrder order, UpdateMode up
             IsSequential = IsSequential,
             ScratchFolders = [ScratchFolder],
             WrapScratch = device => sitting.Scratch = new FaultRecorder(device, scratchFaults ?? new FaultPlan()),
-            BeforeOperation = (operation, _) => before?.Invoke(operation.Lane, sitting.Count(operation)),
+            BeforeOperation = (operation, _) =>
+            {
+                long index = sitting.Count(operation);
+                before?.Invoke(operation.Lane, index);
+            },
         };
         TrainingOptions asked = Options(resume: false, device => sitting.Store = new FaultRecorder(device, storeFaults ?? new FaultPlan()));
         Run(asked with { CreateModel = (run, _, store, _) => Create(run, store, _planSeed, options, script) }, sitting, cancellation);
