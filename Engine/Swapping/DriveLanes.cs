@@ -1,6 +1,8 @@
+using System.Runtime.ExceptionServices;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Profiles;
+using Offload.Storage;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.Numerics;
@@ -78,7 +80,7 @@ internal sealed unsafe class DriveLanes
             _reader.PrepareRead(tile, PartSet.All, slot, IoPriority.Normal);
         }
 
-        _store.Start(_reader);
+        Start(_reader);
         _reader.Wait(cancellation);
     }
 
@@ -90,7 +92,7 @@ internal sealed unsafe class DriveLanes
         }
 
         _writer.PrepareWrite(new TileId(operation.Unit, operation.Tile), address, IoPriority.Normal);
-        _store.Start(_writer);
+        Start(_writer);
         _writer.Wait(cancellation);
     }
 
@@ -109,7 +111,7 @@ internal sealed unsafe class DriveLanes
             for (int tile = 0; tile < count; tile++)
             {
                 _reader.PrepareRead(new TileId(unit, tile), AdamWParts.Masters, staging, IoPriority.Normal);
-                _store.Start(_reader);
+                Start(_reader);
                 _reader.Wait(cancellation);
                 TileShape shape = _store.Geometry.Tile(new TileId(unit, tile));
                 AdamWStates states = AdamWParts.In(staging, shape);
@@ -134,7 +136,7 @@ internal sealed unsafe class DriveLanes
                     var id = new TileId(unit, numStarted);
                     TileTransfer transfer = Turn(numStarted);
                     transfer.PrepareRead(id, PartSet.Of(AdamWParts.High), weights + (_store.Geometry.Tile(id).FirstParameter * sizeof(ushort)), IoPriority.Normal);
-                    _store.Start(transfer);
+                    Start(transfer);
                 }
 
                 // Counted first: whatever comes of it, it is not waited for again.
@@ -149,6 +151,22 @@ internal sealed unsafe class DriveLanes
             }
 
             throw;
+        }
+    }
+
+    /// <summary>
+    /// What the store refuses since another operation failed is that operation's error, whichever lane is the first to tell of it: after a write
+    /// that failed it gives no reads.
+    /// </summary>
+    private void Start(TileTransfer transfer)
+    {
+        try
+        {
+            _store.Start(transfer);
+        }
+        catch (StorageException refused) when (refused.InnerException is OffloadException cause)
+        {
+            ExceptionDispatchInfo.Throw(cause);
         }
     }
 

@@ -8,30 +8,21 @@ namespace Offload.Engine.Swapping;
 /// <param name="bytesPerSecond">Rate to keep to; null: as fast as it goes.</param>
 internal sealed unsafe class Link(double? bytesPerSecond)
 {
+    private readonly Pace _pace = new();
+
     /// <summary>Copies, and returns when a bus of that rate would have.</summary>
     /// <param name="source">First byte.</param>
     /// <param name="destination">First byte.</param>
     /// <param name="sizeBytes">Size.</param>
     /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Copy(byte* source, byte* destination, long sizeBytes, CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
         Buffer.MemoryCopy(source, destination, sizeBytes, sizeBytes);
-        Pace(start, sizeBytes, cancellation);
-    }
-
-    /// <summary>Waits until a transfer that began at a time would be over.</summary>
-    public void Pace(long startTimestamp, long sizeBytes, CancellationToken cancellation)
-    {
-        if (bytesPerSecond is not double rate)
+        if (bytesPerSecond is { } rate)
         {
-            return;
-        }
-
-        TimeSpan left = TimeSpan.FromSeconds(sizeBytes / rate) - Stopwatch.GetElapsedTime(startTimestamp);
-        if (left > TimeSpan.Zero)
-        {
-            PreciseWait.For(left, cancellation);
+            _pace.Keep(start, sizeBytes / rate, cancellation);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Offload.Swap.Execution;
 using Offload.Swap.Schedules;
 
@@ -13,11 +14,13 @@ internal sealed class OperationRunner : IOperationHandler
     private readonly ComputeLane _compute;
     private readonly CopyLanes _copies;
     private readonly DriveLanes _drives;
+    private readonly Action<Operation, long>? _before;
 
     /// <param name="slots">The schedule and its memory.</param>
     /// <param name="engine">What the lanes share.</param>
     /// <param name="steps">What each period is for.</param>
-    public OperationRunner(SlotTable slots, SwapEngine engine, StepRing steps)
+    /// <param name="before">Called before each operation; null: nothing is.</param>
+    public OperationRunner(SlotTable slots, SwapEngine engine, StepRing steps, Action<Operation, long>? before)
     {
         _schedule = slots.Schedule;
         _slots = slots;
@@ -26,6 +29,7 @@ internal sealed class OperationRunner : IOperationHandler
         _compute = new ComputeLane(slots, engine);
         _copies = new CopyLanes(slots, engine);
         _drives = new DriveLanes(slots, engine);
+        _before = before;
     }
 
     /// <inheritdoc/>
@@ -33,10 +37,13 @@ internal sealed class OperationRunner : IOperationHandler
     {
         Operation found = _schedule.Operations[operation];
         StepInFlight step = _steps[period];
+        _before?.Invoke(found, period);
+        long start = Stopwatch.GetTimestamp();
         switch (found.Lane)
         {
             case Lane.Compute:
                 _compute.Run(operation, found, step);
+                Throttle(found, step, start, cancellation);
                 break;
             case Lane.H2D or Lane.D2H:
                 _copies.Run(operation, found, cancellation);
@@ -46,9 +53,18 @@ internal sealed class OperationRunner : IOperationHandler
                 break;
             case Lane.CpuUpdate:
                 _engine.Updates.Run(_slots, operation, found, step);
+                Throttle(found, step, start, cancellation);
                 break;
             default:
                 throw new InvalidOperationException($"no handler for the lane {found.Lane}");
+        }
+    }
+
+    private void Throttle(in Operation operation, StepInFlight step, long start, CancellationToken cancellation)
+    {
+        if (operation.Kind is not (OperationKind.UpdateStates or OperationKind.UpdateOnGpu) || _engine.Updates.IsDue(operation, step))
+        {
+            _engine.Throttle.Keep(operation, start, cancellation);
         }
     }
 }

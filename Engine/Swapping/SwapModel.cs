@@ -27,6 +27,7 @@ internal sealed class SwapModel : ITrainingModel
 
     private readonly MemoryLimit _cpuLimit;
     private readonly MemoryLimit _gpuLimit;
+    private readonly MemoryReservation? _workspace;
     private readonly SlotMemory? _memory;
     private readonly SwapEngine? _engine;
     private readonly ScheduleExecutor? _train;
@@ -35,7 +36,6 @@ internal sealed class SwapModel : ITrainingModel
     private readonly StepRing _steps;
     private readonly StepRing _drains;
     private readonly StepRing _evaluations;
-    private readonly long _workspaceBytes;
     private readonly int _decision;
     private readonly int _numMicroBatches;
     private long _numBegun;
@@ -57,13 +57,12 @@ internal sealed class SwapModel : ITrainingModel
         AllocatorSettings.KeepNothing();
         Layout = layout;
         IsDurable = plan.IsDurable;
-        _workspaceBytes = work.WorkspaceBytes;
         _numMicroBatches = work.NumMicroBatches;
         _steps = new StepRing(layout.Units.Count);
         _drains = new StepRing(layout.Units.Count);
         _evaluations = new StepRing(layout.Units.Count);
         _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
-        _gpuLimit = new MemoryLimit(Math.Max(0, options.GpuBytes - work.WorkspaceBytes), "GPU memory", "Raise --gpu-memory.");
+        _gpuLimit = new MemoryLimit(options.GpuBytes, "GPU memory", "Raise --gpu-memory.");
         _ = _cpuLimit.Reserve(BufferBytes, "buffers");
         Schedule = SwapSchedules.Train(work, plan);
         StepSchedule forward = SwapSchedules.Forward(work, plan);
@@ -71,6 +70,7 @@ internal sealed class SwapModel : ITrainingModel
         _decision = Schedule.Operations.ToList().FindIndex(operation => operation.Kind == OperationKind.DecideStep);
         try
         {
+            _workspace = _gpuLimit.Reserve(work.WorkspaceBytes, "workspace of compute");
             _memory = new SlotMemory([Schedule, forward, drain], _cpuLimit, _gpuLimit, plan.IsDurable ? store.Device : null);
             _engine = new SwapEngine(layout, numerics, plan, store, options);
             if (_memory.ScratchBytes > 0)
@@ -85,9 +85,9 @@ internal sealed class SwapModel : ITrainingModel
                 MaxTracePeriods = options.MaxTracePeriods,
                 OnLaneStart = _ => ComputeThreads.Set(numerics.ComputeThreads),
             };
-            _train = Execute(Schedule, _steps, executorOptions);
-            _forward = Execute(forward, _evaluations, executorOptions with { MaxTracePeriods = 0 });
-            _drain = drain.Operations.Count == 0 ? null : Execute(drain, _drains, executorOptions with { MaxTracePeriods = 0 });
+            _train = Execute(Schedule, _steps, options.BeforeOperation, executorOptions);
+            _forward = Execute(forward, _evaluations, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
+            _drain = drain.Operations.Count == 0 ? null : Execute(drain, _drains, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
         }
         catch
         {
@@ -115,7 +115,7 @@ internal sealed class SwapModel : ITrainingModel
     public SwapStates States { get; } = null!;
 
     /// <inheritdoc/>
-    public long PeakGpuBytes => _gpuLimit.HighWaterBytes + _workspaceBytes;
+    public long PeakGpuBytes => _gpuLimit.HighWaterBytes;
 
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
@@ -204,21 +204,29 @@ internal sealed class SwapModel : ITrainingModel
         double loss = 0;
         long numCounted = 0;
         long ended = _numEvaluations;
-        foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
+        try
         {
-            _evaluations[_numEvaluations++].Begin(group);
-            _forward!.Release();
+            foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
+            {
+                _evaluations[_numEvaluations++].Begin(group);
+                _forward!.Release();
 
-            // One group computes while the next one's data is read.
-            if (_numEvaluations - ended > 1)
+                // One group computes while the next one's data is read.
+                if (_numEvaluations - ended > 1)
+                {
+                    Collect(ended++);
+                }
+            }
+
+            while (ended < _numEvaluations)
             {
                 Collect(ended++);
             }
         }
-
-        while (ended < _numEvaluations)
+        catch
         {
-            Collect(ended++);
+            EndEvaluation();
+            throw;
         }
 
         return loss / numCounted;
@@ -238,8 +246,23 @@ internal sealed class SwapModel : ITrainingModel
         }
     }
 
+    /// <summary>Bytes that moved to and from the drives so far: of the states' store, and what waits there in between.</summary>
+    public DeviceTraffic DriveTraffic
+    {
+        get
+        {
+            DeviceTraffic store = _engine!.Store.Device.Traffic;
+            DeviceTraffic scratch = _engine.Scratch?.Traffic ?? default;
+            return new DeviceTraffic(store.BytesRead + scratch.BytesRead, store.BytesWritten + scratch.BytesWritten, store.Flushes + scratch.Flushes);
+        }
+    }
+
+    /// <summary>Room on drives beside the store.</summary>
+    public long ScratchBytes => _memory!.ScratchBytes;
+
     /// <summary>What the lanes did in the last steps.</summary>
-    public StepTrace TakeTrace() => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)]);
+    /// <param name="numSteady">The last steps, so many of which count as steady; null: the second half.</param>
+    public StepTrace TakeTrace(int? numSteady = null) => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)], numSteady);
 
     /// <summary>Ends what is at work, whatever becomes of it, and frees everything.</summary>
     public void Dispose()
@@ -250,6 +273,21 @@ internal sealed class SwapModel : ITrainingModel
         States?.Dispose();
         _engine?.Dispose();
         _memory?.Dispose();
+        _workspace?.Dispose();
+    }
+
+    /// <summary>After an error in an evaluation: its lanes come to rest, as they use the memory and the compute of steps. The first error is on its way up.</summary>
+    private void EndEvaluation()
+    {
+        try
+        {
+            _forward!.Drain();
+        }
+        catch (Exception)
+        {
+            // A lane's own: no evaluation is possible any more, and each tells that error again. Others may still be in an operation.
+            _forward!.Dispose();
+        }
     }
 
     /// <summary>Whatever fails inside a step leaves the states between two steps.</summary>
@@ -266,6 +304,6 @@ internal sealed class SwapModel : ITrainingModel
         }
     }
 
-    private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, ExecutorOptions options) =>
-        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps), options);
+    private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, Action<Operation, long>? before, ExecutorOptions options) =>
+        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps, before), options);
 }

@@ -139,9 +139,13 @@ internal sealed unsafe class UnitUpdates
         if (_mode == UpdateMode.Immediate && !double.IsFinite(sum))
         {
             // Units behind it are updated already and cannot be brought back.
-            throw new TrainingDivergedException(step.Work!.Step + 1, 1, $"the gradient of the {layout.Name}");
+            throw Diverged(step, layout.Name);
         }
     }
+
+    /// <summary>The error for a step that is not finite and cannot be taken back.</summary>
+    private static TrainingDivergedException Diverged(StepInFlight step, string? unit) =>
+        new(step.Work!.Step + 1, 1, unit is null ? "the loss" : $"the gradient of the {unit}");
 
     private void Decide(StepInFlight step)
     {
@@ -164,7 +168,7 @@ internal sealed unsafe class UnitUpdates
         _decided = step.Work!.Decider.Decide(step.Work.Step, step.Gradients);
         if (_mode == UpdateMode.Immediate && _decided is null)
         {
-            throw new TrainingDivergedException(step.Work.Step + 1, 1, "the loss");
+            throw Diverged(step, culprit);
         }
     }
 

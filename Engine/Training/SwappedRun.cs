@@ -49,6 +49,15 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
         return run;
     }
 
+    /// <summary>The machine that plans and predictions go by.</summary>
+    /// <param name="options">What is asked.</param>
+    /// <param name="gpuBytes">Budget of the GPU tier.</param>
+    /// <param name="cpuBytes">Budget of the CPU tier.</param>
+    /// <param name="hasDrives">Whether states may go to drives.</param>
+    /// <exception cref="OffloadException">The profile that was named is missing, or cannot be read.</exception>
+    public static HardwareProfile HardwareOf(TrainingOptions options, long gpuBytes, long cpuBytes, bool hasDrives) =>
+        options.Hardware is { } named ? HardwareProfiles.Load(named) : CpuDevice.Profile(gpuBytes, cpuBytes, hasDrives);
+
     private static SwappedRun FromPlanner(
         TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, int sequencesPerStep, ILogger logger)
     {
@@ -59,7 +68,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
 
         // A last micro-batch that is smaller costs what a whole one does.
         int sequences = isFixed ? NumMicroBatches(numerics, sequencesPerStep) * numerics.MicroBatchSequences : sequencesPerStep;
-        HardwareProfile hardware = options.Hardware is { } named ? HardwareProfiles.Load(named) : CpuDevice.Profile(gpuBytes, cpuBytes, store.IsOnDrives);
+        HardwareProfile hardware = HardwareOf(options, gpuBytes, cpuBytes, store.IsOnDrives);
         var request = new PlanRequest
         {
             WorkloadOf = microBatch => ModelWorkload.Create(

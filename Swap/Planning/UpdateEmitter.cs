@@ -61,7 +61,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
 
         Operation commit = context.Make(OperationKind.Commit, Operation.None) with { IsDelayed = isDelayed };
-        List<SlotAccess> accesses = [];
+        List<SlotAccess> accesses = context.NewAccesses();
         if (!isDelayed && context.Delayed.IsUnderBackward)
         {
             // States may all be written before it is known whether the step counts.
@@ -69,7 +69,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
 
         AddStepEnd(accesses);
-        context.Builder.Add(commit, [.. accesses]);
+        context.Add(commit, accesses);
     }
 
     private SlotAccess[] Condition(UpdateTurn turn) => turn == UpdateTurn.Again ? [PlanContext.Read(context.Slots.Decision, Decision)] : [];
@@ -83,7 +83,6 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         long count = context.Sizes.TileParameters(unit, tile);
         long sizeBytes = count * context.Work.StateBytes;
         SlotPool tiles = context.Slots.Tiles;
-        SlotAccess[] condition = Condition(turn);
         int slot = home switch
         {
             Tier.Nvme => tiles.Take(content),
@@ -92,9 +91,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         };
         if (home == Tier.Nvme)
         {
-            context.Builder.Add(
-                Transfer(template, OperationKind.ReadStates, sizeBytes),
-                [PlanContext.Read(context.Slots.Stored(unit, tile), content), PlanContext.Write(slot, content), .. condition]);
+            Transfer(template, OperationKind.ReadStates, sizeBytes, turn, context.Slots.Stored(unit, tile), slot, content);
         }
 
         AddUpdate(template, turn, home, slot, content, count);
@@ -107,13 +104,11 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         if (home == Tier.Gpu)
         {
             from = tiles.Take(content);
-            context.Builder.Add(
-                Transfer(template, OperationKind.SaveStates, sizeBytes), [PlanContext.Read(slot, content), PlanContext.Write(from, content), .. condition]);
+            Transfer(template, OperationKind.SaveStates, sizeBytes, turn, slot, from, content);
         }
 
-        context.Builder.Add(
-            Transfer(template, OperationKind.WriteStates, count * (context.Work.StateWriteBytes ?? context.Work.StateBytes)),
-            [PlanContext.Read(from, content), PlanContext.Write(context.Slots.Stored(unit, tile), content), .. condition]);
+        long writtenBytes = count * (context.Work.StateWriteBytes ?? context.Work.StateBytes);
+        Transfer(template, OperationKind.WriteStates, writtenBytes, turn, from, context.Slots.Stored(unit, tile), content);
         if (home != Tier.Cpu)
         {
             tiles.Release(content);
@@ -123,7 +118,9 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     private void AddUpdate(Operation template, UpdateTurn turn, Tier home, int slot, long content, long count)
     {
         int unit = template.Unit;
-        List<SlotAccess> accesses = [PlanContext.Update(slot, content), PlanContext.Read(_gradient, GradientEmitter.GradientOf(unit))];
+        List<SlotAccess> accesses = context.NewAccesses();
+        accesses.Add(PlanContext.Update(slot, content));
+        accesses.Add(PlanContext.Read(_gradient, GradientEmitter.GradientOf(unit)));
 
         // Under the backward, too, the step before is decided: on the CPU's lane in any case, on the GPU's because it waits for that.
         if (turn != UpdateTurn.OfThisStep || !context.Delayed.IsUnderBackward || home == Tier.Gpu)
@@ -135,7 +132,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         if (home == Tier.Gpu)
         {
             weights.AddTo(accesses, unit, AccessMode.Update);
-            context.Builder.Add(template with { Kind = OperationKind.UpdateOnGpu, Amount = count }, [.. accesses]);
+            context.Add(template with { Kind = OperationKind.UpdateOnGpu, Amount = count }, accesses);
             return;
         }
 
@@ -144,8 +141,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
             accesses.Add(PlanContext.Update(context.Slots.CpuWeights(unit), PlanContext.Of(ContentKind.Weights, unit)));
         }
 
-        context.Builder.Add(
-            template with { Amount = count, HostBytes = count * ((2L * context.Work.StateBytes) + context.Work.GradientBytes) }, [.. accesses]);
+        context.Add(template with { Amount = count, HostBytes = count * ((2L * context.Work.StateBytes) + context.Work.GradientBytes) }, accesses);
     }
 
     // Whoever is last ends the step: the next one's first forward waits for it.
@@ -157,5 +153,16 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
     }
 
-    private static Operation Transfer(Operation template, OperationKind kind, long sizeBytes) => template with { Kind = kind, Amount = sizeBytes, HostBytes = sizeBytes };
+    private void Transfer(in Operation template, OperationKind kind, long sizeBytes, UpdateTurn turn, int from, int to, long content)
+    {
+        List<SlotAccess> accesses = context.NewAccesses();
+        accesses.Add(PlanContext.Read(from, content));
+        accesses.Add(PlanContext.Write(to, content));
+        if (turn == UpdateTurn.Again)
+        {
+            accesses.Add(PlanContext.Read(context.Slots.Decision, Decision));
+        }
+
+        context.Add(template with { Kind = kind, Amount = sizeBytes, HostBytes = sizeBytes }, accesses);
+    }
 }

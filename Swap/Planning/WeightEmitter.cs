@@ -65,7 +65,8 @@ internal sealed class WeightEmitter(PlanContext context)
     private int ReadFromDrives(int unit, long content, long sizeBytes)
     {
         int slot = context.Slots.HostWeights.Take(content);
-        List<SlotAccess> accesses = [PlanContext.Write(slot, content)];
+        List<SlotAccess> accesses = context.NewAccesses();
+        accesses.Add(PlanContext.Write(slot, content));
         int numTiles = context.Sizes.NumTiles(unit);
         if (context.Work.WeightBytes > sizeof(ushort))
         {
@@ -78,7 +79,7 @@ internal sealed class WeightEmitter(PlanContext context)
             accesses.Add(PlanContext.Read(context.Slots.Stored(unit, tile), PlanContext.Of(ContentKind.States, unit, tile)));
         }
 
-        context.Builder.Add(context.MakeTransfer(OperationKind.ReadWeights, unit, sizeBytes), [.. accesses]);
+        context.Add(context.MakeTransfer(OperationKind.ReadWeights, unit, sizeBytes), accesses);
         return slot;
     }
 }

@@ -74,7 +74,7 @@ internal sealed class PlanEvaluator
         }
 
         Span<double> alone = stackalloc double[NumLanes];
-        foreach (Operation operation in schedule.Operations)
+        foreach (ref readonly Operation operation in schedule.OperationSpan)
         {
             alone[(int)operation.Lane] += _costs.CostOf(operation).Seconds * (operation.Guard == Guard.None ? 1 : _redoneFraction);
         }

@@ -6,13 +6,13 @@ namespace Offload.Swap.Planning.Search;
 public static class Planner
 {
     // Simulated operations of a search: about a second on one core of 2020.
-    private const long MaxSimulated = 600_000;
+    private const long MaxSimulated = 1_000_000;
 
     // Spaces that are searched beyond their seeds.
     private const int NumClimbs = 3;
 
     // Part of a step's time that a model which fits on the GPU may lose by staying there.
-    private const double MostLostToStay = 0.03;
+    private const double MostLostToStay = 0.015;
 
     // Micro-batch sizes that are looked at: their steps differ by little, their memory by much.
     private const int MaxMicroBatchSizes = 6;
