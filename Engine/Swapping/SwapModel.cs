@@ -19,6 +19,12 @@ namespace Offload.Engine.Swapping;
 /// </summary>
 internal sealed class SwapModel : ITrainingModel
 {
+    /// <summary>
+    /// What imports, hashes and exports convert in (a chunk of 4 MiB in float32 and three of at most 1 MiB), what the first gradients are rounded in,
+    /// and the tokens of the steps in flight (24 bytes a token of three steps: 2 MiB for 32768 tokens).
+    /// </summary>
+    private const long BufferBytes = 10L << 20;
+
     private readonly MemoryLimit _cpuLimit;
     private readonly MemoryLimit _gpuLimit;
     private readonly MemoryReservation? _workspace;
@@ -57,6 +63,7 @@ internal sealed class SwapModel : ITrainingModel
         _evaluations = new StepRing(layout.Units.Count);
         _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
         _gpuLimit = new MemoryLimit(options.GpuBytes, "GPU memory", "Raise --gpu-memory.");
+        _ = _cpuLimit.Reserve(BufferBytes, "buffers");
         Schedule = SwapSchedules.Train(work, plan);
         StepSchedule forward = SwapSchedules.Forward(work, plan);
         StepSchedule drain = SwapSchedules.Drain(work, plan);
@@ -113,9 +120,20 @@ internal sealed class SwapModel : ITrainingModel
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
 
-    /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export.</summary>
-    public static long BesideBytes(StoreDescription description) =>
-        Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * (long)StoreGeometry.Of(description).MaxTileBytes;
+    /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export; and buffers.</summary>
+    /// <param name="description">What the store holds.</param>
+    public static long BesideBytes(StoreDescription description) => BesideBytes(StoreGeometry.Of(description).MaxTileBytes);
+
+    /// <summary>The same before there is a store.</summary>
+    /// <param name="layout">The model.</param>
+    /// <param name="tileParameters">Parameters of a tile.</param>
+    public static long BesideBytes(ModelLayout layout, long tileParameters)
+    {
+        long largest = Math.Min(tileParameters, layout.Units.Max(unit => unit.Count));
+        return BesideBytes((2 * TileLayout.Pad(largest * sizeof(ushort))) + (2 * TileLayout.Pad(largest * sizeof(float))));
+    }
+
+    private static long BesideBytes(long maxTileBytes) => checked((Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * maxTileBytes) + BufferBytes);
 
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>

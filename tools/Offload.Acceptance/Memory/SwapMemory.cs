@@ -105,7 +105,7 @@ internal static class SwapMemory
         [
             "train", "--model", model, "--data", text, "--output", run, "--nvme", Path.Combine(folder, "drive"), "--device", "cpu",
             "--cpu-memory", $"{CpuMebibytes}MiB", "--gpu-memory", $"{GpuMebibytes}MiB", "--seq-len", $"{SequenceTokens}", "--micro-batch", "1",
-            "--tokens-per-step", $"{2 * SequenceTokens}", "--steps", "2", "--eval-fraction", "0.05", "--json", "--verbose", .. isFromScratch ? ["--from-scratch"] : Array.Empty<string>(),
+            "--tokens-per-step", $"{2 * SequenceTokens}", "--steps", "2", "--eval-fraction", "0.05", "--json", .. isFromScratch ? ["--from-scratch"] : Array.Empty<string>(),
         ];
         using var process = new OffloadProcess(args);
         if (process.Wait() != 0)
@@ -116,9 +116,14 @@ internal static class SwapMemory
         string last = process.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Last();
         JsonNode result = JsonNode.Parse(last)!;
         long peakBytes = result["peakCpuBytes"]!.GetValue<long>();
-        output.WriteLine(process.Error);
+        long gpuBytes = result["peakGpuBytes"]!.GetValue<long>();
+        foreach (string line in process.Error.Split('\n').Where(line => line.Contains("plan:", StringComparison.Ordinal)))
+        {
+            output.WriteLine(line);
+        }
+
         output.WriteLine(FormattableString.Invariant(
-            $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s; peak {peakBytes >> 20} MiB, of the GPU tier {result["peakGpuBytes"]!.GetValue<long>() >> 20}"));
-        return peakBytes;
+            $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s; peak {peakBytes >> 20} MiB, of the GPU tier {gpuBytes >> 20}"));
+        return isFromScratch ? peakBytes - gpuBytes : peakBytes;
     }
 }
