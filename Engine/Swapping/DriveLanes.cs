@@ -41,7 +41,7 @@ internal sealed unsafe class DriveLanes
         switch (operation.Kind)
         {
             case OperationKind.ReadStates:
-                if (_engine.Updates.IsDue(operation, step))
+                if (operation.BringsWeights || _engine.Updates.IsDue(operation, step))
                 {
                     ReadStates(index, operation, cancellation);
                 }

@@ -188,7 +188,8 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
                 _tiles[operation.Unit][operation.Tile] = (nint)slots.Find(index, ContentKind.States, operation.Unit);
             }
 
-            _weights[operation.Unit] = (nint)slots.Find(index, ContentKind.Weights, operation.Unit);
+            // What an update brings from the drives passes by.
+            _weights[operation.Unit] = operation.BringsWeights ? 0 : (nint)slots.Find(index, ContentKind.Weights, operation.Unit);
         }
     }
 

@@ -174,21 +174,22 @@ internal sealed unsafe class UnitUpdates
 
     private void Update(UnitUpdate update, SlotTable slots, int index, in Operation operation, StepInFlight step, GradientPointer gradient)
     {
-        if (!IsDue(operation, step))
+        TileShape shape = Shape(operation);
+        byte* slot = slots.Find(index, ContentKind.States, operation.Unit);
+        bool isDue = IsDue(operation, step);
+        UpdateStep? constants = !isDue ? null : IsAnticipated(operation) ? step.Anticipate() : _decided;
+        if (!isDue || (constants is null && operation.Guard == Guard.None))
         {
-            return;
-        }
+            // Nothing to do, or the step is skipped: all stays as it is.
+            if (operation.BringsWeights)
+            {
+                SetWeights(slots.Find(index, ContentKind.Weights, operation.Unit), shape, AdamWParts.In(slot, shape));
+            }
 
-        UpdateStep? constants = IsAnticipated(operation) ? step.Anticipate() : _decided;
-        if (constants is null && operation.Guard == Guard.None)
-        {
-            // The step is skipped: all stays as it is.
             return;
         }
 
         TileState tile = _tiles[operation.Unit][operation.Tile];
-        TileShape shape = Shape(operation);
-        byte* slot = slots.Find(index, ContentKind.States, operation.Unit);
         byte* source = slot;
         byte* destination = slot;
         if (_mode == UpdateMode.Speculative && _engine.Plan.Units[operation.Unit].States != Tier.Nvme)

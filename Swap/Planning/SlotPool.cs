@@ -21,6 +21,9 @@ internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, 
     /// <summary>Whether a slot can be taken.</summary>
     public bool HasFree => _numMade < count || _free.Count > 0;
 
+    /// <summary>How many slots can be taken.</summary>
+    public int NumFree => count - _numMade + _free.Count;
+
     /// <summary>Where a value is.</summary>
     public int this[long content] => _held[content];
 

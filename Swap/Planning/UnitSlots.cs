@@ -79,8 +79,8 @@ internal sealed class UnitSlots
     /// <summary>Sums of squares of gradients on the GPU, one a unit.</summary>
     public int NormOnGpu => Own(Value.NormOnGpu, 0, 0, Tier.Cpu, sizeof(double) * _work.Units.Count);
 
-    /// <summary>What was decided of the step.</summary>
-    public int Decision => Own(Value.Decision, 0, 0, Tier.Cpu, sizeof(double), _delayed.HasAny);
+    /// <summary>What was decided of the step. What comes under the backward or is delayed waits for that of the step before.</summary>
+    public int Decision => Own(Value.Decision, 0, 0, Tier.Cpu, sizeof(double), _delayed.HasAny || _delayed.IsUnderBackward);
 
     /// <summary>Where one step ends and another begins, for orders that do not overlap them.</summary>
     public int StepEnd => Own(Value.StepEnd, 0, 0, Tier.Cpu, sizeof(double), isPersistent: true);

@@ -8,6 +8,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     private static readonly long Decision = PlanContext.Of(ContentKind.Decision, 0);
 
     private int _gradient = Operation.None;
+    private bool _bringsWeights;
 
     /// <summary>All tiles of a unit whose turn it is.</summary>
     public void All(int unit, UpdateTurn turn) => Slice(unit, turn, 0, 1);
@@ -28,7 +29,8 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     /// <param name="turn">Which of its tiles.</param>
     /// <param name="first">The first of those.</param>
     /// <param name="end">One after the last.</param>
-    public void Range(int unit, UpdateTurn turn, int first, int end)
+    /// <param name="isBeforeForward">The unit's forward comes next, so that its weights may come with the update.</param>
+    public void Range(int unit, UpdateTurn turn, int first, int end, bool isBeforeForward = false)
     {
         int[] tiles = context.Delayed.TilesOf(unit, turn);
         Operation template = context.Make(OperationKind.UpdateStates, unit) with
@@ -41,9 +43,12 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
             if (i == 0)
             {
                 _gradient = gradients.Open(unit, template, Condition(turn));
+
+                // Only if all of the unit passes by.
+                _bringsWeights = isBeforeForward && tiles.Length == context.Sizes.NumTiles(unit) && weights.TryTakeForUpdate(unit);
             }
 
-            Tile(template with { Tile = tiles[i] }, turn);
+            Tile(template with { Tile = tiles[i], BringsWeights = _bringsWeights }, turn);
             if (i == tiles.Length - 1)
             {
                 gradients.Close(unit);
@@ -108,7 +113,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
 
         long writtenBytes = count * (context.Work.StateWriteBytes ?? context.Work.StateBytes);
-        Transfer(template, OperationKind.WriteStates, writtenBytes, turn, from, context.Slots.Stored(unit, tile), content);
+        Transfer(template with { BringsWeights = false }, OperationKind.WriteStates, writtenBytes, turn, from, context.Slots.Stored(unit, tile), content);
         if (home != Tier.Cpu)
         {
             tiles.Release(content);
@@ -136,9 +141,14 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
             return;
         }
 
+        long weight = PlanContext.Of(ContentKind.Weights, unit);
         if (context.Plan.Units[unit].Weights != Tier.Nvme)
         {
-            accesses.Add(PlanContext.Update(context.Slots.CpuWeights(unit), PlanContext.Of(ContentKind.Weights, unit)));
+            accesses.Add(PlanContext.Update(context.Slots.CpuWeights(unit), weight));
+        }
+        else if (template.BringsWeights)
+        {
+            accesses.Add(new(context.Slots.HostWeights[weight], template.Tile == 0 ? AccessMode.Write : AccessMode.Update, weight));
         }
 
         context.Add(template with { Amount = count, HostBytes = count * ((2L * context.Work.StateBytes) + context.Work.GradientBytes) }, accesses);
