@@ -14,11 +14,14 @@ namespace Offload.Engine.Swapping;
 /// <summary>Operations of <see cref="Lane.SsdRead"/> and <see cref="Lane.SsdWrite"/>, each on its lane's thread.</summary>
 internal sealed unsafe class DriveLanes
 {
+    /// <summary>Tiles whose weights are read at a time: of 2^21 parameters they are 4 MiB each, and a drive wants 16 such blocks.</summary>
+    private const int NumWeightReaders = 16;
+
     private readonly SlotTable _slots;
     private readonly SwapEngine _engine;
     private readonly StateStore _store;
     private readonly TileTransfer _reader;
-    private readonly TileTransfer _ahead;
+    private readonly TileTransfer[] _weightReaders;
     private readonly TileTransfer _writer;
     private readonly RangeTransfer _scratchReader = new();
     private readonly RangeTransfer _scratchWriter = new();
@@ -31,7 +34,7 @@ internal sealed unsafe class DriveLanes
         _engine = engine;
         _store = engine.Store;
         _reader = new TileTransfer(_store);
-        _ahead = new TileTransfer(_store);
+        _weightReaders = [.. Enumerable.Range(0, NumWeightReaders).Select(_ => new TileTransfer(_store))];
         _writer = new TileTransfer(_store);
     }
 
@@ -130,8 +133,8 @@ internal sealed unsafe class DriveLanes
         {
             while (numDone < count)
             {
-                // Two in flight: the drive reads one while another's checksums are computed.
-                for (; numStarted < Math.Min(count, numDone + 2); numStarted++)
+                // Several in flight: a tile's weights are a few blocks only, and others' checksums are computed meanwhile.
+                for (; numStarted < Math.Min(count, numDone + _weightReaders.Length); numStarted++)
                 {
                     var id = new TileId(unit, numStarted);
                     TileTransfer transfer = Turn(numStarted);
@@ -170,7 +173,7 @@ internal sealed unsafe class DriveLanes
         }
     }
 
-    private TileTransfer Turn(int tile) => tile % 2 == 0 ? _reader : _ahead;
+    private TileTransfer Turn(int tile) => _weightReaders[tile % _weightReaders.Length];
 
     /// <summary>Waits for a transfer whose bytes nobody needs: another error is on its way up.</summary>
     private static void Abandon(TileTransfer transfer)

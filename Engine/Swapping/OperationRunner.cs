@@ -38,6 +38,16 @@ internal sealed class OperationRunner : IOperationHandler
         Operation found = _schedule.Operations[operation];
         StepInFlight step = _steps[period];
         _before?.Invoke(found, period);
+        if ((found.Guard != Guard.None || found.IsDelayed) && !found.BringsWeights && !_engine.Updates.IsDue(found, step))
+        {
+            if (found.Kind == OperationKind.SaveStates)
+            {
+                _slots.HasNewStates[_slots.Only(operation, AccessMode.Write)] = false;
+            }
+
+            return;
+        }
+
         long start = Stopwatch.GetTimestamp();
         switch (found.Lane)
         {

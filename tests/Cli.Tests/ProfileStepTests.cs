@@ -129,7 +129,7 @@ public sealed class ProfileStepTests : IDisposable
     [Theory]
     [InlineData(2, "expected --gpu-memory, --schedule, --update or --plan: ")]
     [InlineData(2, "--states nvme: expected --nvme with it", "--gpu-memory", "1GiB", "--states", "nvme")]
-    [InlineData(2, "--update immediate: expected --max-grad-norm 0, found 1", "--update", "immediate")]
+    [InlineData(2, "immediate updates: expected --max-grad-norm 0, found 1", "--update", "immediate")]
     [InlineData(2, "--steps 1001, --warmup 2: expected at most 1000 of each", "--update", "deferred", "--steps", "1001")]
     [InlineData(2, "--steps: expected a whole number of at least 1, found '0'", "--update", "deferred", "--steps", "0")]
     [InlineData(2, "--timeline: expected a file ending in .png, .html or .json, found x.gif", "--update", "deferred", "--timeline", "x.gif")]

@@ -66,7 +66,7 @@ internal sealed class PlanEvaluator
         {
             schedule = SwapSchedules.Train(_model.Reduced, plan);
         }
-        catch (InvalidOperationException)
+        catch (PlanInfeasibleException)
         {
             // Too few slots for this order of work.
             _leastOf[key] = double.PositiveInfinity;

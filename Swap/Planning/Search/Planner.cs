@@ -135,9 +135,10 @@ public static class Planner
     {
         { Order: StepOrder.ZeroInfinity } => [UpdateMode.Separate],
         { Update: { } update } => [update],
-        { Order: StepOrder.Fuyou } => [choices.IsClipped ? UpdateMode.Separate : UpdateMode.Immediate],
+        { Order: StepOrder.Fuyou } => [choices.IsClipped || !choices.StopsOnNan ? UpdateMode.Separate : UpdateMode.Immediate],
         { IsClipped: true } => [UpdateMode.Deferred, UpdateMode.Speculative, UpdateMode.Separate],
-        _ => [UpdateMode.Immediate, UpdateMode.Deferred, UpdateMode.Separate],
+        { StopsOnNan: true } => [UpdateMode.Immediate, UpdateMode.Deferred, UpdateMode.Separate],
+        _ => [UpdateMode.Deferred, UpdateMode.Speculative, UpdateMode.Separate],
     };
 
     private static void RequireSound(PlanRequest request)
