@@ -89,9 +89,13 @@ internal sealed unsafe class SlotMemory : IDisposable
         HashSet<string> streamed = [.. schedules.SelectMany(OnDriveLanes)];
         HashSet<string> stored = [.. schedules.SelectMany(Stored)];
         var persistentEnds = new long[NumAreas];
-        foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent && !_persistent.ContainsKey(slot.Name)).ToList())
+        foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent))
         {
-            _persistent.TryAdd(slot.Name, Take(AreaOf(slot), slot, persistentEnds));
+            // Several schedules have it, and it takes room once.
+            if (!_persistent.ContainsKey(slot.Name))
+            {
+                _persistent.Add(slot.Name, Take(AreaOf(slot), slot, persistentEnds));
+            }
         }
 
         var sizes = new long[NumAreas];

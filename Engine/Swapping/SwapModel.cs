@@ -1,6 +1,7 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Interop;
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Engine.States;
 using Offload.Engine.Training;
 using Offload.Profiles.Tracing;
@@ -130,7 +131,9 @@ internal sealed class SwapModel : ITrainingModel
     public static long BesideBytes(ModelLayout layout, long tileParameters)
     {
         long largest = Math.Min(tileParameters, layout.Units.Max(unit => unit.Count));
-        return BesideBytes((2 * TileLayout.Pad(largest * sizeof(ushort))) + (2 * TileLayout.Pad(largest * sizeof(float))));
+
+        // Each of the four parts is padded by less than a page.
+        return BesideBytes((largest * AdamWParts.BytesPerParameter) + (4 * NativeBuffer.AlignmentBytes));
     }
 
     private static long BesideBytes(long maxTileBytes) => checked((Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * maxTileBytes) + BufferBytes);
