@@ -33,9 +33,6 @@ internal static class ProcessMemory
         return Field("VmHWM:") - before;
     }
 
-    /// <summary>The most resident bytes so far.</summary>
-    public static long HighWaterBytes() => Field("VmHWM:");
-
     private static long Field(string name)
     {
         string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith(name, StringComparison.Ordinal));

@@ -17,17 +17,6 @@ if (args is ["layer", ..])
     return LayerComparison.Run(args.AsSpan(1));
 }
 
-AllocatorStudy.Apply();
-if (args is ["steps", ..])
-{
-    return AllocatorStudy.Steps(args.AsSpan(1));
-}
-
-if (args is ["workspace", ..])
-{
-    return AllocatorStudy.Workspace(args.AsSpan(1));
-}
-
 if (args is ["executor"])
 {
     return ExecutorOverhead.Run();
