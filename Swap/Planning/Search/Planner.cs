@@ -1,4 +1,5 @@
 using Offload.Profiles;
+using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning.Search;
 
@@ -27,7 +28,16 @@ public static class Planner
             return Infeasibility.Explain(request);
         }
 
-        return PlanReport.Finish(request, best) is { } step
+        PlannedStep? found = PlanReport.Finish(request, best);
+        if (best.Best!.Plan.IsDurable && request.Choices is { States: null, IsDurable: not true } && !PublishedPlans.IsPublished(request.Choices.Order))
+        {
+            // What drives hide in the small model they need not in the whole one: a plan without them is kept if its whole step is no longer.
+            PlanRequest inMemory = request with { Choices = request.Choices with { States = Tier.Cpu } };
+            PlannedStep? other = FindBest(inMemory) is { } space ? PlanReport.Finish(inMemory, space) : null;
+            found = other is not null && (found is null || other.Predicted.StepSeconds <= found.Predicted.StepSeconds) ? other : found;
+        }
+
+        return found is { } step
             ? new PlanResult { Step = step, Reasons = PlanReport.Notes(request, step) }
             : Infeasibility.Explain(request);
     }
@@ -150,7 +160,7 @@ public static class Planner
             $"a step of {request.SequencesPerStep} sequences in micro-batches of {choices.MicroBatchSequences}", "--micro-batch must divide the sequences of a step");
         Require(choices.Update != UpdateMode.Immediate || !choices.IsClipped, "immediate updates with clipping by the global norm", "--max-grad-norm 0, or another update mode");
         Require(request.NvmeBudgetBytes is null || request.Hardware.Ssd is not null, $"hardware profile '{request.Hardware.Name}' has no drives, but a store on drives is asked for", "give the profile ssd rates, or leave out --nvme");
-        Require(choices.States != Schedules.Tier.Nvme || request.NvmeBudgetBytes is not null, "states on drives, but there are none", "--nvme DIR names them");
+        Require(choices.States != Tier.Nvme || request.NvmeBudgetBytes is not null, "states on drives, but there are none", "--nvme DIR names them");
         Require(
             !PublishedPlans.IsPublished(choices.Order) || request.NvmeBudgetBytes is not null,
             $"order {choices.Order} keeps weights and states on drives, but there are none", "--nvme DIR names them, or take another --schedule");
