@@ -39,7 +39,7 @@ internal static class OverlapCheck
         double[] lanes = [.. Enum.GetValues<Lane>().Select(_ => LaneSeconds * (1 - (0.1 * random.NextDouble())))];
         // Weights cross to the GPU for the forward as for the backward: 40 % of that lane's bytes in the third of the step that compute spends there.
         lanes[(int)Lane.H2D] = 0.85 * LaneSeconds;
-        DeviceRates rates = LaneAmounts.Of(SwapSchedules.Train(model.Work, plan)).Rates(lane => lanes[(int)lane], Machine.Ceilings);
+        DeviceRates rates = LaneAmounts.Of(model, plan).Rates(lane => lanes[(int)lane], Machine.Ceilings);
         SimulationResult predicted = ThrottledRun.Predict(model, plan, rates);
         ThrottledResult measured = ThrottledRun.Measure(model, plan, rates, numSteps: 5);
         ThrottledResult sequential = ThrottledRun.Measure(model, plan, rates, numSteps: 1, isSequential: true);
