@@ -17,7 +17,7 @@ internal static class DepthCheck
     public static bool Run(TextWriter output)
     {
         SmallModel middle = Create(16);
-        DeviceRates rates = LaneAmounts.Of(SwapSchedules.Train(middle.Work, CreatePlan(middle.Work))).Rates(_ => 16 * LayerSeconds, Machine.Ceilings);
+        DeviceRates rates = LaneAmounts.Of(middle, CreatePlan(middle.Work)).Rates(_ => 16 * LayerSeconds, Machine.Ceilings);
         List<ThrottledResult> results = [];
         output.WriteLine("| layers | parameters | step, s | simulated, s | CPU memory, bytes | GPU memory, bytes |");
         output.WriteLine("|---|---|---|---|---|---|");

@@ -1,3 +1,4 @@
+using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
 
 namespace Offload.Acceptance.Swap;
@@ -8,16 +9,21 @@ namespace Offload.Acceptance.Swap;
 /// <param name="D2h">Bytes.</param>
 /// <param name="Read">Bytes.</param>
 /// <param name="Written">Bytes.</param>
-/// <param name="Updated">Parameters.</param>
+/// <param name="Updated">Parameters, norms counted as the updates that take as long.</param>
 internal sealed record LaneAmounts(double Flops, double H2d, double D2h, double Read, double Written, double Updated)
 {
-    /// <summary>Of a schedule, as if nothing were clipped.</summary>
-    public static LaneAmounts Of(StepSchedule schedule)
+    /// <summary>Of a plan's steps, as long as nothing is clipped.</summary>
+    public static LaneAmounts Of(SmallModel model, SwapPlan plan)
     {
+        Workload work = model.Work;
+        StepSchedule schedule = SwapSchedules.Train(work, plan);
         Operation[] operations = [.. schedule.Operations.Where(operation => operation.Guard == Guard.None)];
         double Sum(Lane lane) => operations.Where(operation => operation.Lane == lane).Sum(operation => (double)operation.Amount);
+        // A norm moves of a parameter its gradient, an update that and the states, in and out.
+        double norms = operations.Where(operation => operation.Kind == OperationKind.GradientNorm)
+            .Sum(operation => work.Units[operation.Unit].NumParameters * (double)work.GradientBytes / ((2 * work.StateBytes) + work.GradientBytes));
         return new LaneAmounts(
-            operations.Sum(operation => operation.Flops + operation.AttentionFlops), Sum(Lane.H2D), Sum(Lane.D2H), Sum(Lane.SsdRead), Sum(Lane.SsdWrite), Sum(Lane.CpuUpdate));
+            operations.Sum(operation => operation.Flops + operation.AttentionFlops), Sum(Lane.H2D), Sum(Lane.D2H), Sum(Lane.SsdRead), Sum(Lane.SsdWrite), Sum(Lane.CpuUpdate) + norms);
     }
 
     /// <summary>Hardware on which each lane is busy for a given time.</summary>

@@ -7,8 +7,8 @@ using Offload.Swap.Schedules;
 namespace Offload.Acceptance.Swap;
 
 /// <summary>
-/// The orders against each other, each as the planner makes it, on a model of a known ratio to a real one: 16 layers of width 5120 and steps of 40960
-/// tokens, all divided by 80. Then weights, states and activations are the square of it smaller, FLOPs the cube; with rates as much smaller, up to a
+/// The orders against each other, each as the planner makes it, on a model of a known ratio to a real one: 8 layers of width 5120 and steps of 163840
+/// tokens, widths and tokens divided by 80. Then weights, states and activations are the square of it smaller, FLOPs the cube; with rates as much smaller, up to a
 /// common factor of time, every operation takes the same part of the step as there.
 /// </summary>
 internal static class OrdersCheck
@@ -18,16 +18,16 @@ internal static class OrdersCheck
     /// <summary>So much shorter is a step here than there.</summary>
     private const double TimeScale = 10;
 
-    private const int NumLayers = 16;
+    private const int NumLayers = 8;
     private const int Hidden = 5120 / (int)Scale;
     private const int Vocabulary = 32_000 / (int)Scale;
     private const int SequenceTokens = 16;
-    private const int SequencesPerStep = 32;
+    private const int SequencesPerStep = 128;
     private const double Gibi = 1L << 30;
 
-    /// <summary>There: a 24 GiB card, of which the system and libraries keep some, and so little CPU memory that the states (65 GB) go to the drives.</summary>
+    /// <summary>There: a 24 GiB card, of which the system and libraries keep some, and so little CPU memory that the states (35 GB) go to the drives.</summary>
     private const double GpuGiB = 22;
-    private const double CpuGiB = 32;
+    private const double CpuGiB = 16;
 
     /// <summary>Workspace of a layer, in hidden states: what its backward computes again.</summary>
     private const int WorkspaceHiddens = 13;

@@ -12,12 +12,6 @@ namespace Offload.Acceptance.Swap;
 /// <summary>Steps of a model on throttled devices: drives are memory, everything else is as in a training run.</summary>
 internal static class ThrottledRun
 {
-    /// <summary>Steps before the pipeline counts as full.</summary>
-    private const int NumFirst = 2;
-
-    /// <summary>A step behind those that count: the last one has the lanes to itself at its end.</summary>
-    private const int NumLast = 1;
-
     /// <summary>Trains and measures.</summary>
     /// <param name="model">What.</param>
     /// <param name="plan">How.</param>
@@ -32,7 +26,9 @@ internal static class ThrottledRun
         {
             StoreDescription description = StoreOwner.Of(model.Layout, model.Numerics.Type, "throttled").Describe(model.Layout, model.Work.TileParameters, generations: 2);
             using StateStore store = StateStore.Create(rates.CreateDrive(StoreGeometry.Of(description).SizeBytes), description);
-            int numAll = NumFirst + numSteps + NumLast;
+            // Two fill the pipeline, and the last one has the lanes to itself at its end; one at a time, the first has nothing of a step before it.
+            (int numFirst, int numLast) = isSequential ? (1, 0) : (2, 1);
+            int numAll = numFirst + numSteps + numLast;
             SwapModelOptions options = rates.ToOptions() with { IsSequential = isSequential, MaxTracePeriods = numAll, ScratchFolders = [folder] };
             using var swapped = new SwapModel(model.Layout, model.Numerics, model.Work, plan, store, options);
             model.Initialise(swapped.States);
@@ -40,7 +36,7 @@ internal static class ThrottledRun
             store.Commit(0, []);
             Run(swapped, model, new SteadySteps(store), numAll);
             StepTrace trace = swapped.TakeTrace();
-            double[] steps = [.. Enumerable.Range(NumFirst, numSteps).Select(i => trace.PeriodEndSeconds[i] - trace.PeriodEndSeconds[i - 1])];
+            double[] steps = [.. Enumerable.Range(numFirst, numSteps).Select(i => trace.PeriodEndSeconds[i] - trace.PeriodEndSeconds[i - 1])];
             return new ThrottledResult(Median(steps), trace, swapped.PeakCpuBytes, swapped.PeakGpuBytes);
         }
         finally
