@@ -57,7 +57,7 @@ public sealed record StepProfile
     /// <summary>Memory that was in use at most.</summary>
     public required StepProfileMemory Memory { get; init; }
 
-    /// <summary>Bytes that a step read from the drives, checksums and padding included.</summary>
+    /// <summary>Bytes that a step read from the drives, checksums and padding included: the mean of all steps, those of the warm-up too.</summary>
     public required double SsdBytesReadPerStep { get; init; }
 
     /// <summary>Bytes that a step wrote to them.</summary>

@@ -48,13 +48,14 @@ internal sealed class StepProfileReport
 
     /// <summary>The report.</summary>
     /// <param name="model">After its steps, complete.</param>
-    /// <param name="traffic">Of the measured steps.</param>
+    /// <param name="traffic">Of all steps, those of the warm-up included.</param>
     /// <param name="storeBytes">Room of the store; 0: none on drives.</param>
     public StepProfileResult Of(SwapModel model, DeviceTraffic traffic, long storeBytes)
     {
         StepTrace measured = model.TakeTrace(_options.Steps);
         double[] each = StepSeconds(measured);
         double median = Median(each);
+        int numSteps = _options.WarmupSteps + _options.Steps;
         long tokens = RunSetup.SequencesPerStep(_training, _swapped.Numerics, before: null) * _swapped.Numerics.SequenceTokens;
         double flopsPerToken = ResidentPlanner.Profile(_layout).FlopsPerToken(_swapped.Numerics.SequenceTokens);
         LaneProfile[] lanes = [.. measured.Lanes.Index().Select(lane => ProfileOf(measured, lane.Index)).Where(lane => lane.Operations > 0)];
@@ -84,8 +85,8 @@ internal sealed class StepProfileReport
                 _swapped.CpuBytes,
                 storeBytes + model.ScratchBytes,
                 CpuMemory.PeakBytes()),
-            SsdBytesReadPerStep = traffic.BytesRead / (double)_options.Steps,
-            SsdBytesWrittenPerStep = traffic.BytesWritten / (double)_options.Steps,
+            SsdBytesReadPerStep = traffic.BytesRead / (double)numSteps,
+            SsdBytesWrittenPerStep = traffic.BytesWritten / (double)numSteps,
         };
         return new StepProfileResult(profile, measured, _predicted);
     }

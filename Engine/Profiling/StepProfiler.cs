@@ -130,7 +130,10 @@ public sealed class StepProfiler(StepProfileOptions options, ITrainingObserver o
         model.States.CompleteMasters();
     }
 
-    /// <summary>Makes all steps; returns what the measured ones moved to and from the drives.</summary>
+    /// <summary>
+    /// Makes all steps; returns what they moved to and from the drives. Of all of them, with what is left to do at the end: steps overlap, and of some of them
+    /// nobody knows what belongs to which.
+    /// </summary>
     private DeviceTraffic Train(SwapModel model, BatchSource data, long sequencesPerStep, RunNumerics numerics, ProfileDecider decider, CancellationToken cancellation)
     {
         long numSteps = options.WarmupSteps + options.Steps;
@@ -147,13 +150,12 @@ public sealed class StepProfiler(StepProfileOptions options, ITrainingObserver o
             model.End();
             if (++numEnded == options.WarmupSteps)
             {
-                before = model.DriveTraffic;
                 logger.LogInformation("{Message}", $"warm; measuring {options.Steps} steps");
             }
         }
 
-        DeviceTraffic after = model.DriveTraffic;
         model.Complete();
+        DeviceTraffic after = model.DriveTraffic;
         return new DeviceTraffic(after.BytesRead - before.BytesRead, after.BytesWritten - before.BytesWritten, after.Flushes - before.Flushes);
     }
 }

@@ -17,7 +17,7 @@ internal static class StepProfileText
     /// <param name="profile">What was measured.</param>
     public static void Write(TextWriter text, StepProfile profile)
     {
-        Line(text, $"{profile.Model}: {profile.NumParameters / 1e9:0.####} G parameters, {profile.Order}, {profile.Update} updates, {profile.NumMicroBatches} micro-batches of {profile.MicroBatchSequences}");
+        Line(text, $"{profile.Model}: {profile.NumParameters:N0} parameters, {profile.Order}, {profile.Update} updates, {profile.NumMicroBatches} micro-batch{(profile.NumMicroBatches == 1 ? "" : "es")} of {profile.MicroBatchSequences}");
         text.WriteLine();
         text.WriteLine(Step(profile));
         text.WriteLine(Prediction(profile));
