@@ -88,6 +88,9 @@ public static class TrainingPlanner
                 MicroBatchSequences = options.MicroBatchSequences,
                 Update = options.Update,
                 IsClipped = options.MaxGradNorm > 0,
+
+                // A plan tells that it needs it.
+                StopsOnNan = true,
             },
         };
     }

@@ -1,5 +1,6 @@
 using Offload.Engine.Training;
 using Offload.Profiles;
+using Offload.Swap;
 using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
 
@@ -14,12 +15,21 @@ public sealed class SwapOptionsTests : IDisposable
     public void Dispose() => _run.Dispose();
 
     [Fact]
-    public void Run_SwappedModel_IsRefusedByTheOption()
+    public void Run_Swapped_GivesTheSameBits()
     {
-        Refused(options => options with { GpuMemoryBytes = 1 << 30 }, "--gpu-memory: a model that is swapped between tiers cannot be trained yet");
-        Refused(options => options with { Order = StepOrder.Fuyou }, "--schedule: a model that is swapped between tiers cannot be trained yet");
-        Refused(options => options with { Update = UpdateMode.Separate }, "--update: a model that is swapped between tiers cannot be trained yet");
-        Refused(options => options with { PlanFile = _run.DataFile }, "--plan: a model that is swapped between tiers cannot be trained yet");
+        string resident = TinyRun.Train(_run.Options("resident")).WeightsHash;
+
+        Assert.Equal(resident, TinyRun.Train(_run.Options("budget") with { GpuMemoryBytes = 1 << 30 }).WeightsHash);
+        Assert.Equal(resident, TinyRun.Train(_run.Options("order") with { Order = StepOrder.Fuyou }).WeightsHash);
+        Assert.Equal(resident, TinyRun.Train(_run.Options("drives") with { Update = UpdateMode.Speculative, States = Tier.Nvme, NvmeFolders = [_run["nvme"]] }).WeightsHash);
+    }
+
+    [Fact]
+    public void Run_BudgetsThatNothingFits_AreRefused()
+    {
+        PlanInfeasibleException error = Assert.Throws<PlanInfeasibleException>(() => TinyRun.Train(_run.Options("refused") with { GpuMemoryBytes = 1000 }));
+
+        Assert.Contains("GPU", error.Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(_run["refused"]));
     }
 
@@ -40,8 +50,6 @@ public sealed class SwapOptionsTests : IDisposable
         Refused(options => options with { GpuMemoryBytes = 1, States = Tier.Nvme }, "--states nvme: expected --nvme with it");
         Refused(options => options with { Update = UpdateMode.Immediate }, "immediate updates: expected --max-grad-norm 0, found 1");
         Refused(options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0 }, "immediate updates: expected --on-nan stop with them");
-        Refused(
-            options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0, OnNonFinite = NonFiniteAction.Stop }, "--update: a model that is swapped between tiers cannot be trained yet");
     }
 
     [Fact]

@@ -108,11 +108,11 @@ public sealed class TraceTests
     }
 
     [Theory]
-    [InlineData(null, 0.015)] // (10 + 20) / 2
-    [InlineData(3, 0.02)]
-    [InlineData(4, 0.025)]
-    [InlineData(9, 0.025)]
-    public void TakeTrace_SteadyPeriodsNamed_CountsThose(int? numSteady, double seconds)
+    [InlineData(null, 0.018, 0.015)] // Of 10 and 20, and of the 30 before what the first lane has done by 0.4 of a period.
+    [InlineData(3, 0.024, 0.02)]
+    [InlineData(4, 0.025, 0.025)]
+    [InlineData(9, 0.025, 0.025)]
+    public void TakeTrace_SteadyPeriodsNamed_CountsThose(int? numSteady, double paceSeconds, double meanSeconds)
     {
         StepSchedule schedule = InTurn();
         var clock = new ManualClock();
@@ -131,8 +131,8 @@ public sealed class TraceTests
 
         StepTrace trace = executor.TakeTrace(numSteady: numSteady);
 
-        Assert.Equal(seconds, trace.PeriodSeconds, 9);
-        Assert.Equal(0.6 * seconds, trace.Summaries[(int)Lane.Compute].BusySeconds, 9);
+        Assert.Equal(paceSeconds, trace.PeriodSeconds, 9);
+        Assert.Equal(0.6 * meanSeconds, trace.Summaries[(int)Lane.Compute].BusySeconds, 9);
     }
 
     [Fact]

@@ -89,7 +89,7 @@ internal static class OrdersCheck
         CpuBudgetBytes = (long)(CpuGiB * Gibi / (Scale * Scale)),
         NvmeBudgetBytes = 1L << 40,
         // Fuyou as published updates under the backward, which clipping would forbid.
-        Choices = new PlanChoices { Order = order, IsClipped = false },
+        Choices = new PlanChoices { Order = order, IsClipped = false, StopsOnNan = true },
         Costs = ThrottledRun.Costs,
     };
 

@@ -100,7 +100,8 @@ internal static class PlanCommand
             States = SwapArguments.ReadStates(context),
             Update = SwapArguments.ReadUpdate(context),
             Type = TrainingArguments.ReadType(context) ?? ComputeType.BFloat16,
-            MaxGradNorm = context.Get(CommonOptions.MaxGradNorm) ?? 1,
+            // The published systems do not clip.
+            MaxGradNorm = context.Get(CommonOptions.MaxGradNorm) ?? (context.Get(StateBytes) == "published" ? 0 : 1),
             CountsPublishedStates = context.Get(StateBytes) == "published",
         };
     }

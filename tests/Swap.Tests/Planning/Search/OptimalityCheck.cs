@@ -81,7 +81,7 @@ internal static class OptimalityCheck
             GpuBudgetBytes = (long)(((8 + (3 * numMicroBatches)) * HiddenBytes) + (parameterBytes * 1.5 * random.NextDouble())) + (6 * LayerParameters),
             CpuBudgetBytes = (long)(parameterBytes * (0.45 + (1.1 * random.NextDouble()))) + (numMicroBatches * HiddenBytes),
             NvmeBudgetBytes = hasDrives ? 1L << 40 : null,
-            Choices = new PlanChoices { MicroBatchSequences = 1, IsClipped = random.Next(2) == 0 },
+            Choices = new PlanChoices { MicroBatchSequences = 1, IsClipped = random.Next(2) == 0, StopsOnNan = true },
         };
         return (request, work);
     }

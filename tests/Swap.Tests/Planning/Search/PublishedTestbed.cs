@@ -51,7 +51,7 @@ internal static class PublishedTestbed
         GpuBudgetBytes = 24 * Gibi,
         CpuBudgetBytes = 768 * Gibi,
         NvmeBudgetBytes = numDrives * 3_840_000_000_000,
-        Choices = new PlanChoices { Order = StepOrder.Fuyou, MicroBatchSequences = batch, IsClipped = false },
+        Choices = new PlanChoices { Order = StepOrder.Fuyou, MicroBatchSequences = batch, IsClipped = false, StopsOnNan = true },
         Costs = Costs,
     });
 
