@@ -26,9 +26,6 @@ public static class TrainingPlanner
     /// <summary>Part of the CPU's memory that a plan may use: the rest is the system's, the program's and the page cache's.</summary>
     private const double CpuFraction = 0.9;
 
-    /// <summary>CPU memory that the engine takes beside the plan's slots: two tiles of a reader.</summary>
-    private const long CpuBesideBytes = 64L << 20;
-
     /// <summary>The published systems keep 16-bit weights beside the masters and write both; reads follow from where weights live.</summary>
     private const int PublishedWriteBytes = 14;
 
@@ -82,7 +79,7 @@ public static class TrainingPlanner
             Hardware = options.Hardware,
             GpuBudgetBytes = Budget("--gpu-memory", options.GpuMemoryBytes, options.Hardware.Gpu.MemoryGiB, "gpu.memoryGiB", Math.Max(0, options.Hardware.Gpu.MemoryGiB - GpuContextGiB)),
             CpuBudgetBytes = Budget("--cpu-memory", options.CpuMemoryBytes, options.Hardware.Cpu.MemoryGiB, "cpu.memoryGiB", options.Hardware.Cpu.MemoryGiB * CpuFraction),
-            CpuBesideBytes = CpuBesideBytes,
+            CpuBesideBytes = SwapModel.BesideBytes(layout, StoreDescription.DefaultTileParameters),
             NvmeBudgetBytes = NvmeBudget(options),
             Choices = new PlanChoices
             {

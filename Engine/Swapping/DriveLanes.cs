@@ -1,6 +1,8 @@
+using System.Runtime.ExceptionServices;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
 using Offload.Profiles;
+using Offload.Storage;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.Numerics;
@@ -12,11 +14,14 @@ namespace Offload.Engine.Swapping;
 /// <summary>Operations of <see cref="Lane.SsdRead"/> and <see cref="Lane.SsdWrite"/>, each on its lane's thread.</summary>
 internal sealed unsafe class DriveLanes
 {
+    /// <summary>Tiles whose weights are read at a time: of 2^21 parameters they are 4 MiB each, and a drive wants 16 such blocks.</summary>
+    private const int NumWeightReaders = 16;
+
     private readonly SlotTable _slots;
     private readonly SwapEngine _engine;
     private readonly StateStore _store;
     private readonly TileTransfer _reader;
-    private readonly TileTransfer _ahead;
+    private readonly TileTransfer[] _weightReaders;
     private readonly TileTransfer _writer;
     private readonly RangeTransfer _scratchReader = new();
     private readonly RangeTransfer _scratchWriter = new();
@@ -29,7 +34,7 @@ internal sealed unsafe class DriveLanes
         _engine = engine;
         _store = engine.Store;
         _reader = new TileTransfer(_store);
-        _ahead = new TileTransfer(_store);
+        _weightReaders = [.. Enumerable.Range(0, NumWeightReaders).Select(_ => new TileTransfer(_store))];
         _writer = new TileTransfer(_store);
     }
 
@@ -39,7 +44,7 @@ internal sealed unsafe class DriveLanes
         switch (operation.Kind)
         {
             case OperationKind.ReadStates:
-                if (_engine.Updates.IsDue(operation, step))
+                if (operation.BringsWeights || _engine.Updates.IsDue(operation, step))
                 {
                     ReadStates(index, operation, cancellation);
                 }
@@ -78,7 +83,7 @@ internal sealed unsafe class DriveLanes
             _reader.PrepareRead(tile, PartSet.All, slot, IoPriority.Normal);
         }
 
-        _store.Start(_reader);
+        Start(_reader);
         _reader.Wait(cancellation);
     }
 
@@ -90,7 +95,7 @@ internal sealed unsafe class DriveLanes
         }
 
         _writer.PrepareWrite(new TileId(operation.Unit, operation.Tile), address, IoPriority.Normal);
-        _store.Start(_writer);
+        Start(_writer);
         _writer.Wait(cancellation);
     }
 
@@ -109,7 +114,7 @@ internal sealed unsafe class DriveLanes
             for (int tile = 0; tile < count; tile++)
             {
                 _reader.PrepareRead(new TileId(unit, tile), AdamWParts.Masters, staging, IoPriority.Normal);
-                _store.Start(_reader);
+                Start(_reader);
                 _reader.Wait(cancellation);
                 TileShape shape = _store.Geometry.Tile(new TileId(unit, tile));
                 AdamWStates states = AdamWParts.In(staging, shape);
@@ -128,13 +133,13 @@ internal sealed unsafe class DriveLanes
         {
             while (numDone < count)
             {
-                // Two in flight: the drive reads one while another's checksums are computed.
-                for (; numStarted < Math.Min(count, numDone + 2); numStarted++)
+                // Several in flight: a tile's weights are a few blocks only, and others' checksums are computed meanwhile.
+                for (; numStarted < Math.Min(count, numDone + _weightReaders.Length); numStarted++)
                 {
                     var id = new TileId(unit, numStarted);
                     TileTransfer transfer = Turn(numStarted);
                     transfer.PrepareRead(id, PartSet.Of(AdamWParts.High), weights + (_store.Geometry.Tile(id).FirstParameter * sizeof(ushort)), IoPriority.Normal);
-                    _store.Start(transfer);
+                    Start(transfer);
                 }
 
                 // Counted first: whatever comes of it, it is not waited for again.
@@ -152,7 +157,23 @@ internal sealed unsafe class DriveLanes
         }
     }
 
-    private TileTransfer Turn(int tile) => tile % 2 == 0 ? _reader : _ahead;
+    /// <summary>
+    /// What the store refuses since another operation failed is that operation's error, whichever lane is the first to tell of it: after a write
+    /// that failed it gives no reads.
+    /// </summary>
+    private void Start(TileTransfer transfer)
+    {
+        try
+        {
+            _store.Start(transfer);
+        }
+        catch (StorageException refused) when (refused.InnerException is OffloadException cause)
+        {
+            ExceptionDispatchInfo.Throw(cause);
+        }
+    }
+
+    private TileTransfer Turn(int tile) => _weightReaders[tile % _weightReaders.Length];
 
     /// <summary>Waits for a transfer whose bytes nobody needs: another error is on its way up.</summary>
     private static void Abandon(TileTransfer transfer)

@@ -14,11 +14,13 @@ internal sealed class OperationRunner : IOperationHandler
     private readonly ComputeLane _compute;
     private readonly CopyLanes _copies;
     private readonly DriveLanes _drives;
+    private readonly Action<Operation, long>? _before;
 
     /// <param name="slots">The schedule and its memory.</param>
     /// <param name="engine">What the lanes share.</param>
     /// <param name="steps">What each period is for.</param>
-    public OperationRunner(SlotTable slots, SwapEngine engine, StepRing steps)
+    /// <param name="before">Called before each operation; null: nothing is.</param>
+    public OperationRunner(SlotTable slots, SwapEngine engine, StepRing steps, Action<Operation, long>? before)
     {
         _schedule = slots.Schedule;
         _slots = slots;
@@ -27,6 +29,7 @@ internal sealed class OperationRunner : IOperationHandler
         _compute = new ComputeLane(slots, engine);
         _copies = new CopyLanes(slots, engine);
         _drives = new DriveLanes(slots, engine);
+        _before = before;
     }
 
     /// <inheritdoc/>
@@ -34,6 +37,17 @@ internal sealed class OperationRunner : IOperationHandler
     {
         Operation found = _schedule.Operations[operation];
         StepInFlight step = _steps[period];
+        _before?.Invoke(found, period);
+        if ((found.Guard != Guard.None || found.IsDelayed) && !found.BringsWeights && !_engine.Updates.IsDue(found, step))
+        {
+            if (found.Kind == OperationKind.SaveStates)
+            {
+                _slots.HasNewStates[_slots.Only(operation, AccessMode.Write)] = false;
+            }
+
+            return;
+        }
+
         long start = Stopwatch.GetTimestamp();
         switch (found.Lane)
         {

@@ -35,9 +35,9 @@ internal sealed unsafe class SlotMemory : IDisposable
         try
         {
             _regions[(int)SlotArea.Gpu] = new MemoryRegion(sizes[(int)SlotArea.Gpu], "GPU slots", gpuLimit);
-            _regions[(int)SlotArea.Cpu] = new MemoryRegion(sizes[(int)SlotArea.Cpu], "slots in CPU memory", cpuLimit);
-            var streamed = new MemoryRegion(sizes[(int)SlotArea.CpuToDrives], "slots to and from drives", cpuLimit);
-            _regions[(int)SlotArea.CpuToDrives] = streamed;
+            _regions[(int)SlotArea.Cpu] = new MemoryRegion(sizes[(int)SlotArea.Cpu], "slots that stay in CPU memory", cpuLimit);
+            var streamed = new MemoryRegion(sizes[(int)SlotArea.CpuInTurn], "slots that CPU memory lends in turn", cpuLimit);
+            _regions[(int)SlotArea.CpuInTurn] = streamed;
             if (device is not null && streamed.SizeBytes <= MaxRegisteredBytes)
             {
                 streamed.RegisterWith(device);
@@ -55,7 +55,9 @@ internal sealed unsafe class SlotMemory : IDisposable
     {
         Gpu,
         Cpu,
-        CpuToDrives,
+
+        /// <summary>What passes through CPU memory, and what stays there and goes to drives as it is.</summary>
+        CpuInTurn,
         Scratch,
         Store,
     }
@@ -87,9 +89,13 @@ internal sealed unsafe class SlotMemory : IDisposable
         HashSet<string> streamed = [.. schedules.SelectMany(OnDriveLanes)];
         HashSet<string> stored = [.. schedules.SelectMany(Stored)];
         var persistentEnds = new long[NumAreas];
-        foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent && !_persistent.ContainsKey(slot.Name)).ToList())
+        foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent))
         {
-            _persistent.TryAdd(slot.Name, Take(AreaOf(slot), slot, persistentEnds));
+            // Several schedules have it, and it takes room once.
+            if (!_persistent.ContainsKey(slot.Name))
+            {
+                _persistent.Add(slot.Name, Take(AreaOf(slot), slot, persistentEnds));
+            }
         }
 
         var sizes = new long[NumAreas];
@@ -109,7 +115,8 @@ internal sealed unsafe class SlotMemory : IDisposable
         {
             Tier.Gpu => SlotArea.Gpu,
             Tier.Nvme => SlotArea.Scratch,
-            _ => streamed.Contains(slot.Name) ? SlotArea.CpuToDrives : SlotArea.Cpu,
+            // Of schedules that lie over each other, one may lend more to drives and another to the GPU: one region has room for either.
+            _ => slot.IsPersistent && !streamed.Contains(slot.Name) ? SlotArea.Cpu : SlotArea.CpuInTurn,
         };
     }
 

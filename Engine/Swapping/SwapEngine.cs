@@ -13,7 +13,7 @@ namespace Offload.Engine.Swapping;
 internal sealed unsafe class SwapEngine : IDisposable
 {
     private readonly ParallelRanges _computeThreads;
-    private readonly ParallelRanges _updateThreads;
+    private readonly ParallelRanges? _updateThreads;
 
     /// <param name="layout">The model.</param>
     /// <param name="numerics">What fixes the bits.</param>
@@ -30,10 +30,18 @@ internal sealed unsafe class SwapEngine : IDisposable
         FromGpu = new Link(options.D2hBytesPerSecond);
         Throttle = new ProcessorThrottle(this, options);
         _computeThreads = new ParallelRanges(numerics.ComputeThreads);
-        _updateThreads = new ParallelRanges(options.UpdateThreads ?? numerics.ComputeThreads);
-        Compute = new UnitCompute(layout, numerics, _computeThreads);
-        ComputeNorm = new GradientNorm(_computeThreads);
-        Updates = new UnitUpdates(this, _updateThreads, _computeThreads);
+        try
+        {
+            _updateThreads = new ParallelRanges(options.UpdateThreads ?? numerics.ComputeThreads);
+            Compute = new UnitCompute(layout, numerics, _computeThreads);
+            ComputeNorm = new GradientNorm(_computeThreads);
+            Updates = new UnitUpdates(this, _updateThreads, _computeThreads);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>The model.</summary>
@@ -93,9 +101,9 @@ internal sealed unsafe class SwapEngine : IDisposable
 
     public void Dispose()
     {
-        Compute.Dispose();
+        Compute?.Dispose();
         Scratch?.Dispose();
         _computeThreads.Dispose();
-        _updateThreads.Dispose();
+        _updateThreads?.Dispose();
     }
 }

@@ -1,5 +1,7 @@
 using Offload.Engine.Compute;
+using Offload.Engine.Interop;
 using Offload.Engine.Models;
+using Offload.Engine.Optimizers;
 using Offload.Engine.States;
 using Offload.Engine.Training;
 using Offload.Profiles.Tracing;
@@ -18,8 +20,15 @@ namespace Offload.Engine.Swapping;
 /// </summary>
 internal sealed class SwapModel : ITrainingModel
 {
+    /// <summary>
+    /// What imports, hashes and exports convert in (a chunk of 4 MiB in float32 and three of at most 1 MiB), what the first gradients are rounded in,
+    /// and the tokens of the steps in flight (24 bytes a token of three steps: 2 MiB for 32768 tokens).
+    /// </summary>
+    private const long BufferBytes = 10L << 20;
+
     private readonly MemoryLimit _cpuLimit;
     private readonly MemoryLimit _gpuLimit;
+    private readonly MemoryReservation? _workspace;
     private readonly SlotMemory? _memory;
     private readonly SwapEngine? _engine;
     private readonly ScheduleExecutor? _train;
@@ -28,7 +37,6 @@ internal sealed class SwapModel : ITrainingModel
     private readonly StepRing _steps;
     private readonly StepRing _drains;
     private readonly StepRing _evaluations;
-    private readonly long _workspaceBytes;
     private readonly int _decision;
     private readonly int _numMicroBatches;
     private long _numBegun;
@@ -47,21 +55,23 @@ internal sealed class SwapModel : ITrainingModel
     /// <exception cref="MemoryLimitException">A budget, or the system, has no such room.</exception>
     public SwapModel(ModelLayout layout, RunNumerics numerics, Workload work, SwapPlan plan, StateStore store, SwapModelOptions options)
     {
+        AllocatorSettings.KeepNothing();
         Layout = layout;
         IsDurable = plan.IsDurable;
-        _workspaceBytes = work.WorkspaceBytes;
         _numMicroBatches = work.NumMicroBatches;
         _steps = new StepRing(layout.Units.Count);
         _drains = new StepRing(layout.Units.Count);
         _evaluations = new StepRing(layout.Units.Count);
         _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
-        _gpuLimit = new MemoryLimit(Math.Max(0, options.GpuBytes - work.WorkspaceBytes), "GPU memory", "Raise --gpu-memory.");
+        _gpuLimit = new MemoryLimit(options.GpuBytes, "GPU memory", "Raise --gpu-memory.");
+        _ = _cpuLimit.Reserve(BufferBytes, "buffers");
         Schedule = SwapSchedules.Train(work, plan);
         StepSchedule forward = SwapSchedules.Forward(work, plan);
         StepSchedule drain = SwapSchedules.Drain(work, plan);
         _decision = Schedule.Operations.ToList().FindIndex(operation => operation.Kind == OperationKind.DecideStep);
         try
         {
+            _workspace = _gpuLimit.Reserve(work.WorkspaceBytes, "workspace of compute");
             _memory = new SlotMemory([Schedule, forward, drain], _cpuLimit, _gpuLimit, plan.IsDurable ? store.Device : null);
             _engine = new SwapEngine(layout, numerics, plan, store, options);
             if (_memory.ScratchBytes > 0)
@@ -76,9 +86,9 @@ internal sealed class SwapModel : ITrainingModel
                 MaxTracePeriods = options.MaxTracePeriods,
                 OnLaneStart = _ => ComputeThreads.Set(numerics.ComputeThreads),
             };
-            _train = Execute(Schedule, _steps, executorOptions);
-            _forward = Execute(forward, _evaluations, executorOptions with { MaxTracePeriods = 0 });
-            _drain = drain.Operations.Count == 0 ? null : Execute(drain, _drains, executorOptions with { MaxTracePeriods = 0 });
+            _train = Execute(Schedule, _steps, options.BeforeOperation, executorOptions);
+            _forward = Execute(forward, _evaluations, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
+            _drain = drain.Operations.Count == 0 ? null : Execute(drain, _drains, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
         }
         catch
         {
@@ -106,14 +116,27 @@ internal sealed class SwapModel : ITrainingModel
     public SwapStates States { get; } = null!;
 
     /// <inheritdoc/>
-    public long PeakGpuBytes => _gpuLimit.HighWaterBytes + _workspaceBytes;
+    public long PeakGpuBytes => _gpuLimit.HighWaterBytes;
 
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
 
-    /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export.</summary>
-    public static long BesideBytes(StoreDescription description) =>
-        Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * (long)StoreGeometry.Of(description).MaxTileBytes;
+    /// <summary>CPU memory that is needed beside a plan's slots: tiles on their way in an import, or read for a hash or an export; and buffers.</summary>
+    /// <param name="description">What the store holds.</param>
+    public static long BesideBytes(StoreDescription description) => BesideBytes(StoreGeometry.Of(description).MaxTileBytes);
+
+    /// <summary>The same before there is a store.</summary>
+    /// <param name="layout">The model.</param>
+    /// <param name="tileParameters">Parameters of a tile.</param>
+    public static long BesideBytes(ModelLayout layout, long tileParameters)
+    {
+        long largest = Math.Min(tileParameters, layout.Units.Max(unit => unit.Count));
+
+        // Each of the four parts is padded by less than a page.
+        return BesideBytes((largest * AdamWParts.BytesPerParameter) + (4 * NativeBuffer.AlignmentBytes));
+    }
+
+    private static long BesideBytes(long maxTileBytes) => checked((Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * maxTileBytes) + BufferBytes);
 
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default) =>
@@ -184,21 +207,29 @@ internal sealed class SwapModel : ITrainingModel
         double loss = 0;
         long numCounted = 0;
         long ended = _numEvaluations;
-        foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
+        try
         {
-            _evaluations[_numEvaluations++].Begin(group);
-            _forward!.Release();
+            foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
+            {
+                _evaluations[_numEvaluations++].Begin(group);
+                _forward!.Release();
 
-            // One group computes while the next one's data is read.
-            if (_numEvaluations - ended > 1)
+                // One group computes while the next one's data is read.
+                if (_numEvaluations - ended > 1)
+                {
+                    Collect(ended++);
+                }
+            }
+
+            while (ended < _numEvaluations)
             {
                 Collect(ended++);
             }
         }
-
-        while (ended < _numEvaluations)
+        catch
         {
-            Collect(ended++);
+            EndEvaluation();
+            throw;
         }
 
         return loss / numCounted;
@@ -218,8 +249,23 @@ internal sealed class SwapModel : ITrainingModel
         }
     }
 
+    /// <summary>Bytes that moved to and from the drives so far: of the states' store, and what waits there in between.</summary>
+    public DeviceTraffic DriveTraffic
+    {
+        get
+        {
+            DeviceTraffic store = _engine!.Store.Device.Traffic;
+            DeviceTraffic scratch = _engine.Scratch?.Traffic ?? default;
+            return new DeviceTraffic(store.BytesRead + scratch.BytesRead, store.BytesWritten + scratch.BytesWritten, store.Flushes + scratch.Flushes);
+        }
+    }
+
+    /// <summary>Room on drives beside the store.</summary>
+    public long ScratchBytes => _memory!.ScratchBytes;
+
     /// <summary>What the lanes did in the last steps.</summary>
-    public StepTrace TakeTrace() => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)]);
+    /// <param name="numSteady">The last steps, so many of which count as steady; null: the second half.</param>
+    public StepTrace TakeTrace(int? numSteady = null) => _train!.TakeTrace([.. Layout.Units.Select(unit => unit.Name)], numSteady);
 
     /// <summary>Ends what is at work, whatever becomes of it, and frees everything.</summary>
     public void Dispose()
@@ -230,6 +276,21 @@ internal sealed class SwapModel : ITrainingModel
         States?.Dispose();
         _engine?.Dispose();
         _memory?.Dispose();
+        _workspace?.Dispose();
+    }
+
+    /// <summary>After an error in an evaluation: its lanes come to rest, as they use the memory and the compute of steps. The first error is on its way up.</summary>
+    private void EndEvaluation()
+    {
+        try
+        {
+            _forward!.Drain();
+        }
+        catch (Exception)
+        {
+            // A lane's own: no evaluation is possible any more, and each tells that error again. Others may still be in an operation.
+            _forward!.Dispose();
+        }
     }
 
     /// <summary>Whatever fails inside a step leaves the states between two steps.</summary>
@@ -246,6 +307,6 @@ internal sealed class SwapModel : ITrainingModel
         }
     }
 
-    private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, ExecutorOptions options) =>
-        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps), options);
+    private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, Action<Operation, long>? before, ExecutorOptions options) =>
+        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps, before), options);
 }

@@ -1,4 +1,5 @@
 using Offload.Storage.Devices;
+using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping;
 
@@ -31,6 +32,12 @@ internal sealed record SwapModelOptions
 
     /// <summary>Rate to which copies from the GPU are slowed down; null: none.</summary>
     public double? D2hBytesPerSecond { get; init; }
+
+    /// <summary>
+    /// Called before each operation of each schedule, on its lane's thread, with its period in that schedule; what it throws is an error of the
+    /// operation. For tests and measurements; null: none.
+    /// </summary>
+    public Action<Operation, long>? BeforeOperation { get; init; }
 
     /// <summary>Rate to which matrix products and attention are slowed down: each operation takes as long as its FLOPs would; null: none.</summary>
     public double? ComputeFlopsPerSecond { get; init; }

@@ -26,6 +26,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     private readonly TileTransfer _writer;
     private TileRing? _importRing;
     private StoreImport? _import;
+    private bool _isDisposed;
 
     /// <param name="engine">The model.</param>
     /// <param name="slots">Memory of its training schedule.</param>
@@ -49,6 +50,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     /// <inheritdoc/>
     public void ReadMasters(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation = default)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (_engine.Plan.IsDurable)
         {
             // The store has them all.
@@ -76,6 +78,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     /// <inheritdoc/>
     public void WriteMasters(int unitIndex, long offset, ReadOnlySpan<float> source)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (_engine.Plan.IsDurable)
         {
             _importRing ??= new TileRing(_store, _cpuLimit);
@@ -98,6 +101,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     /// <inheritdoc/>
     public void CompleteMasters()
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (_engine.Plan.IsDurable)
         {
             _import?.CompleteMasters();
@@ -115,6 +119,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     /// <inheritdoc/>
     public void Load(CancellationToken cancellation = default)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         PartSet weightParts = _engine.Type == ComputeType.Float32 ? AdamWParts.Masters : PartSet.Of(AdamWParts.High);
         IEnumerable<TileRead> reads = _store.Geometry.Tiles()
             .Where(tile => _tiles[tile.Unit].Length > 0 || _weights[tile.Unit] != 0)
@@ -133,6 +138,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     /// <inheritdoc/>
     public void Save()
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (_engine.Plan.IsDurable)
         {
             // Each step writes what is new.
@@ -149,14 +155,19 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     /// <exception cref="Offload.Storage.StorageException">The device failed.</exception>
     public void WriteDirty()
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)))
         {
             Write(tile);
         }
     }
 
-    /// <summary>Frees what an import that did not end has left.</summary>
-    public void Dispose() => _importRing?.Dispose();
+    /// <summary>Frees what an import that did not end has left. The memory of the states goes with the model: nothing is to be read any more.</summary>
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _importRing?.Dispose();
+    }
 
     private bool StaysInMemory(UnitLayout unit) => unit.Count > 0 && _engine.Plan.Units[unit.Index].States != Tier.Nvme;
 
@@ -177,7 +188,8 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
                 _tiles[operation.Unit][operation.Tile] = (nint)slots.Find(index, ContentKind.States, operation.Unit);
             }
 
-            _weights[operation.Unit] = (nint)slots.Find(index, ContentKind.Weights, operation.Unit);
+            // What an update brings from the drives passes by.
+            _weights[operation.Unit] = operation.BringsWeights ? 0 : (nint)slots.Find(index, ContentKind.Weights, operation.Unit);
         }
     }
 

@@ -139,9 +139,13 @@ internal sealed unsafe class UnitUpdates
         if (_mode == UpdateMode.Immediate && !double.IsFinite(sum))
         {
             // Units behind it are updated already and cannot be brought back.
-            throw new TrainingDivergedException(step.Work!.Step + 1, 1, $"the gradient of the {layout.Name}");
+            throw Diverged(step, layout.Name);
         }
     }
+
+    /// <summary>The error for a step that is not finite and cannot be taken back.</summary>
+    private static TrainingDivergedException Diverged(StepInFlight step, string? unit) =>
+        new(step.Work!.Step + 1, 1, unit is null ? "the loss" : $"the gradient of the {unit}");
 
     private void Decide(StepInFlight step)
     {
@@ -164,27 +168,28 @@ internal sealed unsafe class UnitUpdates
         _decided = step.Work!.Decider.Decide(step.Work.Step, step.Gradients);
         if (_mode == UpdateMode.Immediate && _decided is null)
         {
-            throw new TrainingDivergedException(step.Work.Step + 1, 1, "the loss");
+            throw Diverged(step, culprit);
         }
     }
 
     private void Update(UnitUpdate update, SlotTable slots, int index, in Operation operation, StepInFlight step, GradientPointer gradient)
     {
-        if (!IsDue(operation, step))
+        TileShape shape = Shape(operation);
+        byte* slot = slots.Find(index, ContentKind.States, operation.Unit);
+        bool isDue = IsDue(operation, step);
+        UpdateStep? constants = !isDue ? null : IsAnticipated(operation) ? step.Anticipate() : _decided;
+        if (!isDue || (constants is null && operation.Guard == Guard.None))
         {
-            return;
-        }
+            // Nothing to do, or the step is skipped: all stays as it is.
+            if (operation.BringsWeights)
+            {
+                SetWeights(slots.Find(index, ContentKind.Weights, operation.Unit), shape, AdamWParts.In(slot, shape));
+            }
 
-        UpdateStep? constants = IsAnticipated(operation) ? step.Anticipate() : _decided;
-        if (constants is null && operation.Guard == Guard.None)
-        {
-            // The step is skipped: all stays as it is.
             return;
         }
 
         TileState tile = _tiles[operation.Unit][operation.Tile];
-        TileShape shape = Shape(operation);
-        byte* slot = slots.Find(index, ContentKind.States, operation.Unit);
         byte* source = slot;
         byte* destination = slot;
         if (_mode == UpdateMode.Speculative && _engine.Plan.Units[operation.Unit].States != Tier.Nvme)

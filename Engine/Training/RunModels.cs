@@ -1,3 +1,4 @@
+using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
 using Offload.Engine.States;
 using Offload.Engine.Swapping;
@@ -16,17 +17,29 @@ internal static class RunModels
 
     private static RunModel CreateSwapped(RunPreflight run, SwappedRun swapped, TrainingOptions options, StateStore store)
     {
-        var model = new SwapModel(run.Base.Layout, run.Numerics, swapped.Work, swapped.Plan, store, new SwapModelOptions
+        SwapModel model = CreateSwapped(run.Base.Layout, swapped, options, store, run.Store.IsOnDrives ? run.Store.Folders : [options.OutputFolder]);
+        return new RunModel(model, model.States, model.States);
+    }
+
+    /// <summary>A swapped model, by its plan.</summary>
+    /// <param name="layout">The model.</param>
+    /// <param name="swapped">Plan and budgets.</param>
+    /// <param name="options">What is asked.</param>
+    /// <param name="store">Of the states; borrowed, and disposed after the model.</param>
+    /// <param name="scratchFolders">For what waits on drives in between.</param>
+    /// <param name="maxTracePeriods">Steps of which a trace is kept; 0: none.</param>
+    public static SwapModel CreateSwapped(
+        ModelLayout layout, SwappedRun swapped, TrainingOptions options, StateStore store, IReadOnlyList<string> scratchFolders, int maxTracePeriods = 0) =>
+        new(layout, swapped.Numerics, swapped.Work, swapped.Plan, store, new SwapModelOptions
         {
             CpuBytes = swapped.CpuBytes,
             GpuBytes = swapped.GpuBytes,
             UpdateThreads = options.UpdateThreads,
             IsSequential = options.IsSequential,
-            ScratchFolders = run.Store.IsOnDrives ? run.Store.Folders : [options.OutputFolder],
+            MaxTracePeriods = maxTracePeriods,
+            ScratchFolders = scratchFolders,
             WrapScratch = options.StoreFiles?.Wrap,
         });
-        return new RunModel(model, model.States, model.States);
-    }
 
     /// <summary>Weights and gradients in memory, and the states there too or in the store alone.</summary>
     public static RunModel CreateResident(RunPreflight run, StateStore store, ParallelRanges threads)

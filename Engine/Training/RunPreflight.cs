@@ -80,8 +80,8 @@ internal sealed record RunPreflight
         }
         else
         {
-            ResidentPlanner.Plan(model.Layout, numerics, store.IsOnDrives, geometry.MaxTileBytes).RequireWithin(
-                options.CpuMemoryBytes ?? CpuMemory.AvailableBytes(), options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
+            swapped = SwappedRun.CreateIfNeeded(options, model.Layout, numerics, before, store, description, logger);
+            numerics = swapped?.Numerics ?? numerics;
         }
 
         RequireSpace(options, model.Layout, numerics, before is null ? store.Needs(geometry) : []);

@@ -40,7 +40,17 @@ internal static class SwapOptions
             throw new UsageException("--states nvme: expected --nvme with it", "name a folder on each drive");
         }
 
-        if (options.Update == UpdateMode.Immediate)
+        if (options.Update is { } update)
+        {
+            CheckUpdate(update, options, before);
+        }
+    }
+
+    /// <summary>Refuses an update mode that the run's other settings rule out, be it asked for or in a plan.</summary>
+    /// <exception cref="UsageException">They do.</exception>
+    public static void CheckUpdate(UpdateMode update, TrainingOptions options, RunSettings? before)
+    {
+        if (update == UpdateMode.Immediate)
         {
             CheckImmediate(options, before);
         }
@@ -67,12 +77,12 @@ internal static class SwapOptions
         if (maxGradNorm != 0)
         {
             throw new UsageException(
-                FormattableString.Invariant($"--update immediate: expected --max-grad-norm 0, found {maxGradNorm}"), "units are updated before the norm is known; --update speculative clips all the same");
+                FormattableString.Invariant($"immediate updates: expected --max-grad-norm 0, found {maxGradNorm}"), "units are updated before the norm is known; --update speculative clips all the same");
         }
 
         if (options.OnNonFinite != NonFiniteAction.Stop)
         {
-            throw new UsageException("--update immediate: expected --on-nan stop with it", "units are updated before it is known that a step is to be skipped");
+            throw new UsageException("immediate updates: expected --on-nan stop with them", "units are updated before it is known that a step is to be skipped");
         }
     }
 

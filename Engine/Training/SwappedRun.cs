@@ -35,19 +35,61 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
     public static SwappedRun? Create(
         TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, ILogger logger)
     {
-        if (SwapOptions.FirstThatSwaps(options) is null)
+        return SwapOptions.FirstThatSwaps(options) is null ? null : Make(options, layout, numerics, before, store, description, logger);
+    }
+
+    /// <summary>Plans a run that nobody asked to be swapped, if its weights and gradients do not fit in memory; both tiers then share what there is.</summary>
+    /// <inheritdoc cref="Create"/>
+    public static SwappedRun? CreateIfNeeded(
+        TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, ILogger logger)
+    {
+        long budgetBytes = options.CpuMemoryBytes ?? CpuMemory.AvailableBytes();
+        try
         {
+            ResidentPlanner.Plan(layout, numerics, store.IsOnDrives, StoreGeometry.Of(description).MaxTileBytes)
+                .RequireWithin(budgetBytes, options.CpuMemoryBytes is null ? "free memory" : "--cpu-memory");
             return null;
         }
+        catch (PlanInfeasibleException resident)
+        {
+            try
+            {
+                // A tenth is left to the program itself and to whoever else needs memory.
+                long half = (long)(0.45 * budgetBytes);
+                SwappedRun run = Make(options with { GpuMemoryBytes = half, CpuMemoryBytes = half }, layout, numerics, before, store, description, logger);
+                logger.LogInformation("{Message}", $"the model is swapped between tiers, for {resident.Message}");
+                return run;
+            }
+            catch (PlanInfeasibleException)
+            {
+                // What was asked for is what the user is told of.
+                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(resident);
+                throw;
+            }
+        }
+    }
 
+    private static SwappedRun Make(
+        TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, ILogger logger)
+    {
         int sequencesPerStep = checked((int)RunSetup.SequencesPerStep(options, numerics, before));
         SwappedRun run = options.PlanFile is { } path
             ? FromFile(path, options, layout, numerics, before, store, description, sequencesPerStep)
             : FromPlanner(options, layout, numerics, before, store, description, sequencesPerStep, logger);
+        SwapOptions.CheckUpdate(run.Plan.Update, options, before);
         RequireMemory(options, run, description);
         logger.LogInformation("{Message}", Describe(run));
         return run;
     }
+
+    /// <summary>The machine that plans and predictions go by.</summary>
+    /// <param name="options">What is asked.</param>
+    /// <param name="gpuBytes">Budget of the GPU tier.</param>
+    /// <param name="cpuBytes">Budget of the CPU tier.</param>
+    /// <param name="hasDrives">Whether states may go to drives.</param>
+    /// <exception cref="OffloadException">The profile that was named is missing, or cannot be read.</exception>
+    public static HardwareProfile HardwareOf(TrainingOptions options, long gpuBytes, long cpuBytes, bool hasDrives) =>
+        options.Hardware is { } named ? HardwareProfiles.Load(named) : CpuDevice.Profile(gpuBytes, cpuBytes, hasDrives);
 
     private static SwappedRun FromPlanner(
         TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, int sequencesPerStep, ILogger logger)
@@ -59,7 +101,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
 
         // A last micro-batch that is smaller costs what a whole one does.
         int sequences = isFixed ? NumMicroBatches(numerics, sequencesPerStep) * numerics.MicroBatchSequences : sequencesPerStep;
-        HardwareProfile hardware = options.Hardware is { } named ? HardwareProfiles.Load(named) : CpuDevice.Profile(gpuBytes, cpuBytes, store.IsOnDrives);
+        HardwareProfile hardware = HardwareOf(options, gpuBytes, cpuBytes, store.IsOnDrives);
         var request = new PlanRequest
         {
             WorkloadOf = microBatch => ModelWorkload.Create(
@@ -71,7 +113,8 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
             GpuBudgetBytes = gpuBytes,
             CpuBudgetBytes = cpuBytes,
             CpuBesideBytes = SwapModel.BesideBytes(description),
-            NvmeBudgetBytes = store.IsOnDrives ? store.Folders.Sum(folder => DiskSpace.AvailableBytes(folder)) : null,
+            // The room for the store itself is checked with all else that the run writes; what is left is for activations and gradients.
+            NvmeBudgetBytes = store.IsOnDrives ? DiskSpace.AvailableTogether(store.Folders) + (2 * StoreGeometry.Of(description).StateBytes) : null,
             Choices = new PlanChoices
             {
                 Order = options.Order ?? StepOrder.LayerMajor,
@@ -79,6 +122,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
                 MicroBatchSequences = isFixed ? numerics.MicroBatchSequences : null,
                 Update = options.Update,
                 IsClipped = options.MaxGradNorm is double given ? given > 0 : (before?.MaxGradNorm ?? RunSetup.DefaultMaxGradNorm) > 0,
+                StopsOnNan = options.OnNonFinite == NonFiniteAction.Stop,
                 IsDurable = store.IsOnDrives,
             },
         };
@@ -91,7 +135,8 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
 
         RequireGenerations(options, step.Plan, description);
         logger.LogInformation(
-            "{Message}", FormattableString.Invariant($"on '{hardware.Name}' a step should take {step.Predicted.StepSeconds:G3} s, {step.Predicted.TokensPerSecond:N0} tokens/s; the bottleneck is {step.Predicted.Bottleneck}"));
+            "{Message}", FormattableString.Invariant($"on '{hardware.Name}' a step should take {step.Predicted.StepSeconds:G3} s, {step.Predicted.TokensPerSecond:N0} tokens/s; the bottleneck is {step.Predicted.Bottleneck}")
+            + (options.Hardware is null ? " (a guess; 'offload profile hardware' measures, --hardware tells)" : ""));
         return new SwappedRun(numerics with { MicroBatchSequences = step.MicroBatchSequences }, step.Plan, step.Work, gpuBytes, cpuBytes);
     }
 
@@ -142,9 +187,9 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
     /// <summary>On the CPU device both tiers are the same RAM.</summary>
     private static void RequireMemory(TrainingOptions options, SwappedRun run, StoreDescription description)
     {
-        StepSchedule schedule = SwapSchedules.Train(run.Work, run.Plan);
-        long gpuBytes = schedule.SlotBytes(Tier.Gpu) + run.Work.WorkspaceBytes;
-        long cpuBytes = schedule.SlotBytes(Tier.Cpu) + SwapModel.BesideBytes(description);
+        StepSchedule[] schedules = [SwapSchedules.Train(run.Work, run.Plan), SwapSchedules.Forward(run.Work, run.Plan), SwapSchedules.Drain(run.Work, run.Plan)];
+        long gpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Gpu)) + run.Work.WorkspaceBytes;
+        long cpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Cpu)) + SwapModel.BesideBytes(description);
         Check("--gpu-memory", gpuBytes, run.GpuBytes);
         Check("--cpu-memory", cpuBytes, run.CpuBytes);
         Check("free memory, which both tiers share on --device cpu", gpuBytes + cpuBytes, CpuMemory.AvailableBytes());
@@ -156,7 +201,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
                 const double Mebi = 1 << 20;
                 throw new PlanInfeasibleException(
                     FormattableString.Invariant($"the plan needs {neededBytes / Mebi:N0} MiB, but {name} is {budgetBytes / Mebi:N0} MiB: {(neededBytes - budgetBytes) / Mebi:N0} MiB short"),
-                    options.PlanFile is null ? "lower --gpu-memory or --cpu-memory: the rest goes to the drives of --nvme" : "make a plan for these budgets with 'offload plan --save FILE', or leave --plan out");
+                    options.PlanFile is null ? "lower budgets leave more to the drives of --nvme; fewer tokens in a --micro-batch need less" : "make a plan for these budgets with 'offload plan --save FILE', or leave --plan out");
             }
         }
     }

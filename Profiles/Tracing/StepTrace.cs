@@ -13,7 +13,7 @@ public sealed record StepTrace
     public required int NumPeriods { get; init; }
 
     /// <summary>
-    /// Seconds from one period's end to the next's, the mean of the steady periods: those of the second half, or the only one.
+    /// Seconds from one period's end to the next's, the mean of the steady periods: those of the second half, or the last ones that whoever traced named.
     /// </summary>
     public required double PeriodSeconds { get; init; }
 

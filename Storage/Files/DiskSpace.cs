@@ -57,8 +57,7 @@ public static class DiskSpace
     /// <exception cref="StorageException">Fewer bytes are free on all file systems together; says how many are missing.</exception>
     public static void RequireTogether(IReadOnlyList<string> folders, long sizeBytes)
     {
-        ArgumentNullException.ThrowIfNull(folders);
-        long availableBytes = folders.DistinctBy(FileSystemOf).Sum(AvailableBytes);
+        long availableBytes = AvailableTogether(folders);
         if (availableBytes < sizeBytes)
         {
             throw new StorageException(
@@ -67,6 +66,14 @@ public static class DiskSpace
                 $"only {availableBytes} bytes are free on all of them together, {sizeBytes - availableBytes} bytes are missing",
                 "Free space on these file systems or choose folders on others.");
         }
+    }
+
+    /// <summary>Bytes that are free on all folders' file systems, each counted once.</summary>
+    /// <param name="folders">They may be missing: what holds them counts.</param>
+    public static long AvailableTogether(IReadOnlyList<string> folders)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        return folders.DistinctBy(FileSystemOf).Sum(AvailableBytes);
     }
 
     private static string FileSystemOf(string path) => Libc.FileSystemOf(NearestExisting(path))?.ToString(CultureInfo.InvariantCulture) ?? path;

@@ -64,7 +64,7 @@ internal sealed class ContentTracker
     {
         for (int operation = 0; operation < schedule.Operations.Count; operation++)
         {
-            if (schedule.Operations[operation].Guard != Guard.None && !isRedone)
+            if (schedule.OperationSpan[operation].Guard != Guard.None && !isRedone)
             {
                 continue;
             }
@@ -72,7 +72,7 @@ internal sealed class ContentTracker
             foreach (SlotAccess access in schedule.AccessesOf(operation))
             {
                 long? found = content[access.Slot];
-                if (access.Mode.HasFlag(AccessMode.Read) && found != access.Content && !(found is null && isUnknown[access.Slot]))
+                if ((access.Mode & AccessMode.Read) != 0 && found != access.Content && !(found is null && isUnknown[access.Slot]))
                 {
                     return $"{ScheduleChecker.Name(schedule, operation)}: expected {access.Content} in slot '{schedule.Slots[access.Slot].Name}', found {found?.ToString() ?? "nothing"}";
                 }

@@ -72,7 +72,7 @@ public static class ScheduleChecker
     {
         for (int operation = 0; operation < schedule.Operations.Count; operation++)
         {
-            if (schedule.Operations[operation].Guard != Guard.None && !ReadsDecision(schedule.AccessesOf(operation)))
+            if (schedule.OperationSpan[operation].Guard != Guard.None && !ReadsDecision(schedule.AccessesOf(operation)))
             {
                 return $"{Name(schedule, operation)}: is guarded, but does not wait for the decision";
             }
@@ -135,7 +135,7 @@ public static class ScheduleChecker
         for (int index = 0; index < 2 * count; index++)
         {
             int operation = index % count;
-            int lane = (int)schedule.Operations[operation].Lane;
+            int lane = (int)schedule.Lanes[operation];
             Span<int> clock = clocks.AsSpan(index * NumLanes, NumLanes);
             Join(clock, last[lane]);
             foreach (Dependency dependency in schedule.DependenciesOf(operation))
@@ -155,7 +155,7 @@ public static class ScheduleChecker
                 bool writes = access.Mode.HasFlag(AccessMode.Write);
                 foreach ((int use, bool useWrites) in earlier)
                 {
-                    int useLane = (int)schedule.Operations[use % count].Lane;
+                    int useLane = (int)schedule.Lanes[use % count];
                     if (use != index && (writes || useWrites) && clock[useLane] < position[use])
                     {
                         return $"slot '{schedule.Slots[access.Slot].Name}': {Name(schedule, operation)} may overlap {Name(schedule, use % count)}";

@@ -152,8 +152,9 @@ public sealed class ScheduleExecutor : IDisposable
     /// while lanes run, after an error and after the end. Allocates.
     /// </summary>
     /// <param name="unitNames">Names of the units in the trace; null: their numbers.</param>
+    /// <param name="numSteady">The last periods, so many of which count as steady; null: the second half.</param>
     /// <exception cref="InvalidOperationException">Nothing is recorded.</exception>
-    public StepTrace TakeTrace(IReadOnlyList<string>? unitNames = null)
+    public StepTrace TakeTrace(IReadOnlyList<string>? unitNames = null, int? numSteady = null)
     {
         if (_trace is null)
         {
@@ -186,7 +187,8 @@ public sealed class ScheduleExecutor : IDisposable
             first,
             [.. times.Select(time => SecondsOf(time.StartTicks))],
             [.. times.Select(time => SecondsOf(time.EndTicks))],
-            [.. times.Select(time => time.WaitedFor)]);
+            [.. times.Select(time => time.WaitedFor)],
+            numSteady);
     }
 
     /// <summary>

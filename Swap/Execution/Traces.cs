@@ -25,7 +25,8 @@ public static class Traces
         long firstPeriod,
         IReadOnlyList<double> startSeconds,
         IReadOnlyList<double> endSeconds,
-        IReadOnlyList<sbyte> waitedFor)
+        IReadOnlyList<sbyte> waitedFor,
+        int? numSteady = null)
     {
         int count = schedule.Operations.Count;
         int numPeriods = count == 0 ? 0 : startSeconds.Count / count;
@@ -35,7 +36,7 @@ public static class Traces
         }
 
         double origin = startSeconds.Count == 0 ? 0 : startSeconds.Min();
-        var account = new LaneAccount(numPeriods);
+        var account = new LaneAccount(numPeriods, numSteady);
         var operations = new TraceOperation[startSeconds.Count];
         for (int i = 0; i < operations.Length; i++)
         {

@@ -12,7 +12,7 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
     {
         UnitShape shape = context.Work.Units[unit];
         bool isTraining = context.Pass == Pass.Train;
-        List<SlotAccess> accesses = [];
+        List<SlotAccess> accesses = context.NewAccesses();
         weights.AddTo(accesses, unit);
         if (unit > 0)
         {
@@ -37,8 +37,8 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
         }
 
         _hasBegun = true;
-        context.Builder.Add(
-            context.Make(OperationKind.Forward, unit, microBatch) with { Flops = shape.Flops, AttentionFlops = shape.AttentionFlops }, [.. accesses]);
+        context.Add(
+            context.Make(OperationKind.Forward, unit, microBatch) with { Flops = shape.Flops, AttentionFlops = shape.AttentionFlops }, accesses);
         if (isTraining)
         {
             activations.SaveInput(unit + 1, microBatch);
@@ -63,7 +63,7 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
             accesses.Add(new(context.Slots.TiedSum, microBatch == 0 ? AccessMode.Write : AccessMode.Update, PlanContext.Of(ContentKind.TiedGradientSum, head)));
         }
 
-        context.Builder.Add(context.Make(OperationKind.HeadLoss, head, microBatch) with { Flops = context.Work.Units[head].Flops }, [.. accesses]);
+        context.Add(context.Make(OperationKind.HeadLoss, head, microBatch) with { Flops = context.Work.Units[head].Flops }, accesses);
         activations.ReleaseInput(head, microBatch);
     }
 
@@ -73,8 +73,8 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
         int head = context.Head;
 
         // Loss and backward are three products; the loss alone is one.
-        context.Builder.Add(
-            context.Make(OperationKind.ForwardLoss, head, microBatch) with { Flops = context.Work.Units[head].Flops / 3 }, [.. HeadAccesses(microBatch)]);
+        context.Add(
+            context.Make(OperationKind.ForwardLoss, head, microBatch) with { Flops = context.Work.Units[head].Flops / 3 }, HeadAccesses(microBatch));
         activations.ReleaseInput(head, microBatch);
     }
 
@@ -83,7 +83,8 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
     {
         UnitShape shape = context.Work.Units[unit];
         int hiddenGradient = context.Slots.HiddenGradient(microBatch);
-        List<SlotAccess> accesses = [PlanContext.Read(hiddenGradient, PlanContext.Of(ContentKind.HiddenGradient, unit + 1, microBatch))];
+        List<SlotAccess> accesses = context.NewAccesses();
+        accesses.Add(PlanContext.Read(hiddenGradient, PlanContext.Of(ContentKind.HiddenGradient, unit + 1, microBatch)));
         gradients.AddTo(accesses, unit, isFirst: microBatch == 0);
         double flops = 2 * shape.Flops;
         double attentionFlops = 2.5 * shape.AttentionFlops; // FlashAttention-2 (Dao 2023): five products for the forward's two.
@@ -112,7 +113,7 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
             }
         }
 
-        context.Builder.Add(context.Make(OperationKind.Backward, unit, microBatch) with { Flops = flops, AttentionFlops = attentionFlops }, [.. accesses]);
+        context.Add(context.Make(OperationKind.Backward, unit, microBatch) with { Flops = flops, AttentionFlops = attentionFlops }, accesses);
         if (unit > 0)
         {
             activations.ReleaseInput(unit, microBatch);
@@ -125,7 +126,7 @@ internal sealed class ComputeEmitter(PlanContext context, WeightEmitter weights,
 
     private List<SlotAccess> HeadAccesses(int microBatch)
     {
-        List<SlotAccess> accesses = [];
+        List<SlotAccess> accesses = context.NewAccesses();
         weights.AddTo(accesses, context.Head);
         if (context.Work.IsTied)
         {

@@ -35,7 +35,7 @@ internal sealed class DelayedQueue
             }
 
             int first = _unit > 0 ? _end[_unit - 1] : 0;
-            _updates.Range(_unit, UpdateTurn.OfStepBefore, _done - first, _done - first + 1);
+            _updates.Range(_unit, UpdateTurn.OfStepBefore, _done - first, _done - first + 1, isBeforeForward: true);
             _done++;
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning;
@@ -5,6 +6,8 @@ namespace Offload.Swap.Planning;
 /// <summary>What all emitters of one schedule share. One thread.</summary>
 internal sealed class PlanContext
 {
+    private readonly List<SlotAccess> _accesses = [];
+
     public PlanContext(Workload work, SwapPlan plan, Pass pass, int numLive, int numHidden)
     {
         Work = work;
@@ -49,6 +52,16 @@ internal sealed class PlanContext
     /// <summary>An operation of a unit.</summary>
     public Operation Make(OperationKind kind, int unit, int microBatch = Operation.None, int tile = Operation.None) =>
         new() { Kind = kind, Pass = Pass, Unit = unit, MicroBatch = microBatch, Tile = tile };
+
+    /// <summary>An empty list for the slots of the next operation. There is one: no other operation is made until that is added.</summary>
+    public List<SlotAccess> NewAccesses()
+    {
+        _accesses.Clear();
+        return _accesses;
+    }
+
+    /// <summary>Adds an operation with what was listed for it.</summary>
+    public void Add(in Operation operation, List<SlotAccess> accesses) => Builder.Add(operation, CollectionsMarshal.AsSpan(accesses));
 
     /// <summary>A transfer: what it moves it moves in CPU memory too.</summary>
     public Operation MakeTransfer(OperationKind kind, int unit, long sizeBytes, int microBatch = Operation.None, int tile = Operation.None) =>

@@ -21,11 +21,14 @@ internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, 
     /// <summary>Whether a slot can be taken.</summary>
     public bool HasFree => _numMade < count || _free.Count > 0;
 
+    /// <summary>How many slots can be taken.</summary>
+    public int NumFree => count - _numMade + _free.Count;
+
     /// <summary>Where a value is.</summary>
     public int this[long content] => _held[content];
 
     /// <summary>Takes a slot for a value that an operation is about to write.</summary>
-    /// <exception cref="InvalidOperationException">None is free: the builder's order needs more of them.</exception>
+    /// <exception cref="PlanInfeasibleException">None is free: the order of work needs more of them.</exception>
     public int Take(long content)
     {
         int slot;
@@ -36,7 +39,7 @@ internal sealed class SlotPool(ScheduleBuilder builder, string name, Tier tier, 
         }
         else if (!_free.TryDequeue(out slot))
         {
-            throw new InvalidOperationException($"no slot '{name.TrimEnd()}' is free");
+            throw new PlanInfeasibleException($"the plan has too few slots '{name.TrimEnd()}' for its order of work", "give it more of them");
         }
 
         _held.Add(content, slot);

@@ -30,7 +30,7 @@ internal sealed class TrainBuilder
     }
 
     /// <summary>Builds it.</summary>
-    /// <exception cref="InvalidOperationException">The plan has too few slots for any order.</exception>
+    /// <exception cref="PlanInfeasibleException">The plan has too few slots for any order.</exception>
     public static StepSchedule Build(Workload work, SwapPlan plan) => new TrainBuilder(work, plan).Build();
 
     private StepSchedule Build()

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning;
@@ -8,6 +9,13 @@ namespace Offload.Swap.Planning;
 /// </summary>
 internal sealed class UnitSlots
 {
+    private static readonly string[] Names =
+    [
+        "norm", "norm on GPU", "decision", "end of step", "tied gradient sum", "masters staging", "gradient sums of unit",
+        "CPU gradient sums", "CPU weights", "gradients", "stored gradients", "stored states", "states", "GPU states", "hidden gradient",
+        "kept activations", "input", "saved input", "saved activations",
+    ];
+
     private readonly Workload _work;
     private readonly SwapPlan _plan;
     private readonly SlotSizes _sizes;
@@ -17,7 +25,7 @@ internal sealed class UnitSlots
     private readonly SlotPool _layerWeights;
     private readonly SlotPool _layerSums;
     private readonly Dictionary<int, SlotPool> _ownWeights = [];
-    private readonly Dictionary<(string Name, int Unit, int Part), int> _own = [];
+    private readonly Dictionary<long, int> _own = [];
 
     /// <param name="context">What they are for.</param>
     /// <param name="numLive">Micro-batches that are between forward and backward at a time: what belongs to one has so many slots.</param>
@@ -66,22 +74,22 @@ internal sealed class UnitSlots
     public SlotPool Tiles { get; }
 
     /// <summary>Sums of squares of gradients in CPU memory, one a unit.</summary>
-    public int Norm => Own("norm", 0, 0, Tier.Cpu, sizeof(double) * _work.Units.Count);
+    public int Norm => Own(Value.Norm, 0, 0, Tier.Cpu, sizeof(double) * _work.Units.Count);
 
     /// <summary>Sums of squares of gradients on the GPU, one a unit.</summary>
-    public int NormOnGpu => Own("norm on GPU", 0, 0, Tier.Cpu, sizeof(double) * _work.Units.Count);
+    public int NormOnGpu => Own(Value.NormOnGpu, 0, 0, Tier.Cpu, sizeof(double) * _work.Units.Count);
 
-    /// <summary>What was decided of the step.</summary>
-    public int Decision => Own("decision", 0, 0, Tier.Cpu, sizeof(double), _delayed.HasAny);
+    /// <summary>What was decided of the step. What comes under the backward or is delayed waits for that of the step before.</summary>
+    public int Decision => Own(Value.Decision, 0, 0, Tier.Cpu, sizeof(double), _delayed.HasAny || _delayed.IsUnderBackward);
 
     /// <summary>Where one step ends and another begins, for orders that do not overlap them.</summary>
-    public int StepEnd => Own("end of step", 0, 0, Tier.Cpu, sizeof(double), isPersistent: true);
+    public int StepEnd => Own(Value.StepEnd, 0, 0, Tier.Cpu, sizeof(double), isPersistent: true);
 
     /// <summary>The head's sum of a tied matrix's gradient.</summary>
-    public int TiedSum => Own("tied gradient sum", 0, 0, Tier.Gpu, _sizes.Sums(0));
+    public int TiedSum => Own(Value.TiedSum, 0, 0, Tier.Gpu, _sizes.Sums(0));
 
     /// <summary>The two halves of a tile's master weights before they are joined.</summary>
-    public int Masters => Own("masters staging", 0, 0, Tier.Cpu, _sizes.Masters);
+    public int Masters => Own(Value.Masters, 0, 0, Tier.Cpu, _sizes.Masters);
 
     /// <summary>Whether a unit's weights take turns with other layers' on the GPU.</summary>
     public bool AreWeightsShared(int unit) => _work.Units[unit].Role == UnitRole.Layer && _plan.Units[unit].Weights != Tier.Gpu;
@@ -114,58 +122,82 @@ internal sealed class UnitSlots
 
     /// <summary>Where a unit's gradients are summed that takes no turns.</summary>
     public int OwnSums(int unit) => Own(
-        "gradient sums of unit", unit, 0, Tier.Gpu, _sizes.Sums(unit), _plan.Units[unit].States == Tier.Gpu && _delayed.IsAny(unit));
+        Value.OwnSums, unit, 0, Tier.Gpu, _sizes.Sums(unit), _plan.Units[unit].States == Tier.Gpu && _delayed.IsAny(unit));
 
     /// <summary>A unit's gradient sums in CPU memory, between two micro-batches.</summary>
-    public int HostSums(int unit) => Own("CPU gradient sums", unit, 0, Tier.Cpu, _sizes.Sums(unit));
+    public int HostSums(int unit) => Own(Value.HostSums, unit, 0, Tier.Cpu, _sizes.Sums(unit));
 
     /// <summary>Weights in CPU memory, of a unit whose weights are not on the drives alone.</summary>
-    public int CpuWeights(int unit) => Own("CPU weights", unit, 0, Tier.Cpu, _sizes.Weights(unit), isPersistent: true);
+    public int CpuWeights(int unit) => Own(Value.CpuWeights, unit, 0, Tier.Cpu, _sizes.Weights(unit), isPersistent: true);
 
     /// <summary>A unit's gradients, waiting in CPU memory.</summary>
-    public int HostGradient(int unit) => Own("gradients", unit, 0, Tier.Cpu, _sizes.Gradient(unit), _delayed.IsAny(unit));
+    public int HostGradient(int unit) => Own(Value.HostGradient, unit, 0, Tier.Cpu, _sizes.Gradient(unit), _delayed.IsAny(unit));
 
     /// <summary>A unit's gradients, waiting on the drives.</summary>
-    public int StoredGradient(int unit) => Own("stored gradients", unit, 0, Tier.Nvme, _sizes.Gradient(unit), _delayed.IsAny(unit));
+    public int StoredGradient(int unit) => Own(Value.StoredGradient, unit, 0, Tier.Nvme, _sizes.Gradient(unit), _delayed.IsAny(unit));
 
     /// <summary>A tile on the drives: room for two generations is the store's matter.</summary>
-    public int Stored(int unit, int tile) => Own("stored states", unit, tile, Tier.Nvme, _sizes.Tile(unit, tile), isPersistent: true);
+    public int Stored(int unit, int tile) => Own(Value.Stored, unit, tile, Tier.Nvme, _sizes.Tile(unit, tile), isPersistent: true);
 
     /// <summary>A tile that stays in CPU memory, in as many generations as the update mode needs.</summary>
-    public int HostStates(int unit, int tile) => Own("states", unit, tile, Tier.Cpu, _sizes.NumGenerations * _sizes.Tile(unit, tile), isPersistent: true);
+    public int HostStates(int unit, int tile) => Own(Value.HostStates, unit, tile, Tier.Cpu, _sizes.NumGenerations * _sizes.Tile(unit, tile), isPersistent: true);
 
     /// <summary>A tile that stays on the GPU, in as many generations as the update mode needs.</summary>
-    public int GpuStates(int unit, int tile) => Own("GPU states", unit, tile, Tier.Gpu, _sizes.NumGenerations * _sizes.Tile(unit, tile), isPersistent: true);
+    public int GpuStates(int unit, int tile) => Own(Value.GpuStates, unit, tile, Tier.Gpu, _sizes.NumGenerations * _sizes.Tile(unit, tile), isPersistent: true);
 
     /// <summary>Gradient of the hidden states of a micro-batch.</summary>
-    public int HiddenGradient(int microBatch) => Own("hidden gradient", 0, microBatch % _numLive, Tier.Gpu, _work.HiddenBytes);
+    public int HiddenGradient(int microBatch) => Own(Value.HiddenGradient, 0, microBatch % _numLive, Tier.Gpu, _work.HiddenBytes);
 
     /// <summary>Activations that stay on the GPU.</summary>
-    public int Kept(int unit, int microBatch) => Own("kept activations", unit, microBatch % _numLive, Tier.Gpu, _sizes.KeptBytes(unit));
+    public int Kept(int unit, int microBatch) => Own(Value.Kept, unit, microBatch % _numLive, Tier.Gpu, _sizes.KeptBytes(unit));
 
     /// <summary>An input that stays on the GPU.</summary>
-    public int KeptInput(int unit, int microBatch) => Own("input", unit, microBatch % _numLive, Tier.Gpu, _work.HiddenBytes);
+    public int KeptInput(int unit, int microBatch) => Own(Value.KeptInput, unit, microBatch % _numLive, Tier.Gpu, _work.HiddenBytes);
 
     /// <summary>Where a unit's input waits for its backward, if not on the GPU.</summary>
-    public SavedPlace SavedInput(int unit, int microBatch) => Saved("saved input", unit, microBatch, _plan.Units[unit].Input, _work.HiddenBytes);
+    public SavedPlace SavedInput(int unit, int microBatch) => Saved(Value.SavedInput, unit, microBatch, _plan.Units[unit].Input, _work.HiddenBytes);
 
     /// <summary>Where a unit's swapped activations wait.</summary>
     public SavedPlace SavedActivations(int unit, int microBatch) =>
-        Saved("saved activations", unit, microBatch, _sizes.SwappedTier(unit), _sizes.SwappedBytes(unit));
+        Saved(Value.SavedActivations, unit, microBatch, _sizes.SwappedTier(unit), _sizes.SwappedBytes(unit));
 
     private SlotPool Pool(string name, Tier tier, int count, long sizeBytes) => new(_builder, name + " ", tier, count, SlotSizes.Pad(sizeBytes), isPersistent: false);
 
-    private SavedPlace Saved(string name, int unit, int microBatch, Tier tier, long sizeBytes) =>
-        new(Own(name, unit, microBatch % _numLive, tier, sizeBytes), IsStaged: tier == Tier.Nvme);
+    private SavedPlace Saved(Value value, int unit, int microBatch, Tier tier, long sizeBytes) =>
+        new(Own(value, unit, microBatch % _numLive, tier, sizeBytes), IsStaged: tier == Tier.Nvme);
 
-    private int Own(string name, int unit, int part, Tier tier, long sizeBytes, bool isPersistent = false)
+    private int Own(Value value, int unit, int part, Tier tier, long sizeBytes, bool isPersistent = false)
     {
-        if (!_own.TryGetValue((name, unit, part), out int slot))
+        ref int slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_own, ((long)value << 56) | ((long)unit << 32) | (uint)part, out bool isThere);
+        if (!isThere)
         {
-            slot = _builder.AddSlot($"{name} {unit}.{part}", tier, SlotSizes.Pad(sizeBytes), isPersistent);
-            _own.Add((name, unit, part), slot);
+            slot = _builder.AddSlot($"{Names[(int)value]} {unit}.{part}", tier, SlotSizes.Pad(sizeBytes), isPersistent);
         }
 
         return slot;
+    }
+
+    /// <summary>What has slots of its own; <see cref="Names"/> in the same order.</summary>
+    private enum Value : byte
+    {
+        Norm,
+        NormOnGpu,
+        Decision,
+        StepEnd,
+        TiedSum,
+        Masters,
+        OwnSums,
+        HostSums,
+        CpuWeights,
+        HostGradient,
+        StoredGradient,
+        Stored,
+        HostStates,
+        GpuStates,
+        HiddenGradient,
+        Kept,
+        KeptInput,
+        SavedInput,
+        SavedActivations,
     }
 }

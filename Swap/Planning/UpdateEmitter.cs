@@ -8,6 +8,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     private static readonly long Decision = PlanContext.Of(ContentKind.Decision, 0);
 
     private int _gradient = Operation.None;
+    private bool _bringsWeights;
 
     /// <summary>All tiles of a unit whose turn it is.</summary>
     public void All(int unit, UpdateTurn turn) => Slice(unit, turn, 0, 1);
@@ -28,7 +29,8 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     /// <param name="turn">Which of its tiles.</param>
     /// <param name="first">The first of those.</param>
     /// <param name="end">One after the last.</param>
-    public void Range(int unit, UpdateTurn turn, int first, int end)
+    /// <param name="isBeforeForward">The unit's forward comes next, so that its weights may come with the update.</param>
+    public void Range(int unit, UpdateTurn turn, int first, int end, bool isBeforeForward = false)
     {
         int[] tiles = context.Delayed.TilesOf(unit, turn);
         Operation template = context.Make(OperationKind.UpdateStates, unit) with
@@ -41,9 +43,12 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
             if (i == 0)
             {
                 _gradient = gradients.Open(unit, template, Condition(turn));
+
+                // Only if all of the unit passes by.
+                _bringsWeights = isBeforeForward && tiles.Length == context.Sizes.NumTiles(unit) && weights.TryTakeForUpdate(unit);
             }
 
-            Tile(template with { Tile = tiles[i] }, turn);
+            Tile(template with { Tile = tiles[i], BringsWeights = _bringsWeights }, turn);
             if (i == tiles.Length - 1)
             {
                 gradients.Close(unit);
@@ -61,7 +66,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
 
         Operation commit = context.Make(OperationKind.Commit, Operation.None) with { IsDelayed = isDelayed };
-        List<SlotAccess> accesses = [];
+        List<SlotAccess> accesses = context.NewAccesses();
         if (!isDelayed && context.Delayed.IsUnderBackward)
         {
             // States may all be written before it is known whether the step counts.
@@ -69,7 +74,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
 
         AddStepEnd(accesses);
-        context.Builder.Add(commit, [.. accesses]);
+        context.Add(commit, accesses);
     }
 
     private SlotAccess[] Condition(UpdateTurn turn) => turn == UpdateTurn.Again ? [PlanContext.Read(context.Slots.Decision, Decision)] : [];
@@ -83,7 +88,6 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         long count = context.Sizes.TileParameters(unit, tile);
         long sizeBytes = count * context.Work.StateBytes;
         SlotPool tiles = context.Slots.Tiles;
-        SlotAccess[] condition = Condition(turn);
         int slot = home switch
         {
             Tier.Nvme => tiles.Take(content),
@@ -92,9 +96,7 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         };
         if (home == Tier.Nvme)
         {
-            context.Builder.Add(
-                Transfer(template, OperationKind.ReadStates, sizeBytes),
-                [PlanContext.Read(context.Slots.Stored(unit, tile), content), PlanContext.Write(slot, content), .. condition]);
+            Transfer(template, OperationKind.ReadStates, sizeBytes, turn, context.Slots.Stored(unit, tile), slot, content);
         }
 
         AddUpdate(template, turn, home, slot, content, count);
@@ -107,13 +109,11 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         if (home == Tier.Gpu)
         {
             from = tiles.Take(content);
-            context.Builder.Add(
-                Transfer(template, OperationKind.SaveStates, sizeBytes), [PlanContext.Read(slot, content), PlanContext.Write(from, content), .. condition]);
+            Transfer(template, OperationKind.SaveStates, sizeBytes, turn, slot, from, content);
         }
 
-        context.Builder.Add(
-            Transfer(template, OperationKind.WriteStates, count * (context.Work.StateWriteBytes ?? context.Work.StateBytes)),
-            [PlanContext.Read(from, content), PlanContext.Write(context.Slots.Stored(unit, tile), content), .. condition]);
+        long writtenBytes = count * (context.Work.StateWriteBytes ?? context.Work.StateBytes);
+        Transfer(template with { BringsWeights = false }, OperationKind.WriteStates, writtenBytes, turn, from, context.Slots.Stored(unit, tile), content);
         if (home != Tier.Cpu)
         {
             tiles.Release(content);
@@ -123,7 +123,9 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
     private void AddUpdate(Operation template, UpdateTurn turn, Tier home, int slot, long content, long count)
     {
         int unit = template.Unit;
-        List<SlotAccess> accesses = [PlanContext.Update(slot, content), PlanContext.Read(_gradient, GradientEmitter.GradientOf(unit))];
+        List<SlotAccess> accesses = context.NewAccesses();
+        accesses.Add(PlanContext.Update(slot, content));
+        accesses.Add(PlanContext.Read(_gradient, GradientEmitter.GradientOf(unit)));
 
         // Under the backward, too, the step before is decided: on the CPU's lane in any case, on the GPU's because it waits for that.
         if (turn != UpdateTurn.OfThisStep || !context.Delayed.IsUnderBackward || home == Tier.Gpu)
@@ -135,17 +137,21 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         if (home == Tier.Gpu)
         {
             weights.AddTo(accesses, unit, AccessMode.Update);
-            context.Builder.Add(template with { Kind = OperationKind.UpdateOnGpu, Amount = count }, [.. accesses]);
+            context.Add(template with { Kind = OperationKind.UpdateOnGpu, Amount = count }, accesses);
             return;
         }
 
+        long weight = PlanContext.Of(ContentKind.Weights, unit);
         if (context.Plan.Units[unit].Weights != Tier.Nvme)
         {
-            accesses.Add(PlanContext.Update(context.Slots.CpuWeights(unit), PlanContext.Of(ContentKind.Weights, unit)));
+            accesses.Add(PlanContext.Update(context.Slots.CpuWeights(unit), weight));
+        }
+        else if (template.BringsWeights)
+        {
+            accesses.Add(new(context.Slots.HostWeights[weight], template.Tile == 0 ? AccessMode.Write : AccessMode.Update, weight));
         }
 
-        context.Builder.Add(
-            template with { Amount = count, HostBytes = count * ((2L * context.Work.StateBytes) + context.Work.GradientBytes) }, [.. accesses]);
+        context.Add(template with { Amount = count, HostBytes = count * ((2L * context.Work.StateBytes) + context.Work.GradientBytes) }, accesses);
     }
 
     // Whoever is last ends the step: the next one's first forward waits for it.
@@ -157,5 +163,16 @@ internal sealed class UpdateEmitter(PlanContext context, WeightEmitter weights, 
         }
     }
 
-    private static Operation Transfer(Operation template, OperationKind kind, long sizeBytes) => template with { Kind = kind, Amount = sizeBytes, HostBytes = sizeBytes };
+    private void Transfer(in Operation template, OperationKind kind, long sizeBytes, UpdateTurn turn, int from, int to, long content)
+    {
+        List<SlotAccess> accesses = context.NewAccesses();
+        accesses.Add(PlanContext.Read(from, content));
+        accesses.Add(PlanContext.Write(to, content));
+        if (turn == UpdateTurn.Again)
+        {
+            accesses.Add(PlanContext.Read(context.Slots.Decision, Decision));
+        }
+
+        context.Add(template with { Kind = kind, Amount = sizeBytes, HostBytes = sizeBytes }, accesses);
+    }
 }

@@ -1,73 +1,107 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Offload.Swap.Schedules;
 
 /// <summary>
 /// Finds what each operation of a program waits for: whoever last wrote what it reads, and whoever still reads what it writes. The lanes
-/// run in order, so that of several operations of one lane the last is enough, and of its own lane none.
+/// run in order, so that of several operations of one lane the last is enough, and of its own lane none. One thread.
 /// </summary>
 internal sealed class DependencyTracker
 {
-    private static readonly int NumLanes = Enum.GetValues<Lane>().Length;
+    // A row of a slot is one vector; there are seven lanes.
+    private const int Row = 8;
 
+    private readonly Lane[] _lanes;
     private readonly int[] _writer;
-    private readonly int[] _readers;
-    private readonly int[] _latest = new int[NumLanes];
 
-    /// <param name="numSlots">Slots of the schedule.</param>
-    public DependencyTracker(int numSlots)
+    /// <summary>For each slot the last operation of each lane that touched it since the last write, that write included.</summary>
+    private readonly int[] _users;
+
+    private DependencyTracker(Lane[] lanes, int numSlots)
     {
+        _lanes = lanes;
         _writer = new int[numSlots];
-        // For each slot the last reader of each lane since the last write.
-        _readers = new int[numSlots * NumLanes];
+        _users = new int[numSlots * Row];
         Array.Fill(_writer, Operation.None);
-        Array.Fill(_readers, Operation.None);
+        Array.Fill(_users, Operation.None);
     }
 
-    /// <summary>Notes an operation, in program order, and lists what it waits for.</summary>
-    /// <param name="index">Its number, ascending.</param>
-    /// <param name="lane">Its lane.</param>
-    /// <param name="accesses">Its slots.</param>
-    /// <param name="laneOf">Lanes of earlier operations.</param>
-    /// <param name="found">Receives the numbers.</param>
-    public void Add(int index, Lane lane, ReadOnlySpan<SlotAccess> accesses, Func<int, Lane> laneOf, List<int> found)
+    /// <summary>What each operation waits for, of its period or of the one before.</summary>
+    /// <param name="lanes">Of each operation, in program order.</param>
+    /// <param name="accesses">Of all of them.</param>
+    /// <param name="accessStart">Where those of each begin; one more than there are operations.</param>
+    /// <param name="numSlots">Slots of the schedule.</param>
+    /// <returns>All, and where those of each operation begin.</returns>
+    public static (Dependency[] All, int[] Start) Find(Lane[] lanes, ReadOnlySpan<SlotAccess> accesses, ReadOnlySpan<int> accessStart, int numSlots)
     {
-        Array.Fill(_latest, Operation.None);
-        foreach (SlotAccess access in accesses)
-        {
-            int writer = _writer[access.Slot];
-            if (writer != Operation.None)
-            {
-                ref int latest = ref _latest[(int)laneOf(writer)];
-                latest = Math.Max(latest, writer);
-            }
+        int count = lanes.Length;
+        var tracker = new DependencyTracker(lanes, numSlots);
+        var all = new PooledList<Dependency>();
+        var start = new int[count + 1];
 
-            if (access.Mode.HasFlag(AccessMode.Write))
+        // A period of which only the end matters: what the second finds is what a period waits for when one went before.
+        for (int operation = 0; operation < count; operation++)
+        {
+            tracker.Note(operation, operation, accesses[accessStart[operation]..accessStart[operation + 1]]);
+        }
+
+        for (int operation = 0; operation < count; operation++)
+        {
+            ReadOnlySpan<SlotAccess> own = accesses[accessStart[operation]..accessStart[operation + 1]];
+            tracker.List(operation, own, all);
+            tracker.Note(operation, count + operation, own);
+            start[operation + 1] = all.Count;
+        }
+
+        return (all.Take(), start);
+    }
+
+    /// <summary>Lists what an operation waits for.</summary>
+    private void List(int operation, ReadOnlySpan<SlotAccess> accesses, PooledList<Dependency> found)
+    {
+        int count = _lanes.Length;
+        Span<int> latest = stackalloc int[Row];
+        latest.Fill(Operation.None);
+        ref int first = ref MemoryMarshal.GetReference(latest);
+        foreach (ref readonly SlotAccess access in accesses)
+        {
+            if ((access.Mode & AccessMode.Write) != 0)
             {
-                for (int other = 0; other < NumLanes; other++)
-                {
-                    _latest[other] = Math.Max(_latest[other], _readers[(access.Slot * NumLanes) + other]);
-                }
+                Vector256<int> users = Vector256.LoadUnsafe(ref _users[access.Slot * Row]);
+                Vector256.Max(users, Vector256.LoadUnsafe(ref first)).StoreUnsafe(ref first);
+            }
+            else if (_writer[access.Slot] is int writer and >= 0)
+            {
+                ref int other = ref latest[(int)_lanes[writer < count ? writer : writer - count]];
+                other = Math.Max(other, writer);
             }
         }
 
-        foreach (SlotAccess access in accesses)
+        int own = (int)_lanes[operation];
+        for (int lane = 0; lane < Row; lane++)
         {
-            if (access.Mode.HasFlag(AccessMode.Write))
+            if (lane != own && latest[lane] is int other and >= 0)
             {
-                _writer[access.Slot] = index;
-                Array.Fill(_readers, Operation.None, access.Slot * NumLanes, NumLanes);
-            }
-            else
-            {
-                _readers[(access.Slot * NumLanes) + (int)lane] = index;
+                bool isBefore = other < count;
+                found.Add(new Dependency(isBefore ? other : other - count, isBefore));
             }
         }
+    }
 
-        for (int other = 0; other < NumLanes; other++)
+    /// <summary>Notes what an operation does to its slots, in program order.</summary>
+    private void Note(int operation, int number, ReadOnlySpan<SlotAccess> accesses)
+    {
+        int lane = (int)_lanes[operation];
+        foreach (ref readonly SlotAccess access in accesses)
         {
-            if (other != (int)lane && _latest[other] != Operation.None)
+            if ((access.Mode & AccessMode.Write) != 0)
             {
-                found.Add(_latest[other]);
+                _writer[access.Slot] = number;
+                Vector256.Create(Operation.None).StoreUnsafe(ref _users[access.Slot * Row]);
             }
+
+            _users[(access.Slot * Row) + lane] = number;
         }
     }
 }

@@ -30,6 +30,12 @@ public readonly record struct Operation
     /// <summary>It belongs to the step of the period before: nothing to do in a first period, nor in one after a drain.</summary>
     public bool IsDelayed { get; init; }
 
+    /// <summary>
+    /// Part of an update that also brings its unit's weights from the drives: there is something to do even if the step before has left nothing, or
+    /// is skipped.
+    /// </summary>
+    public bool BringsWeights { get; init; }
+
     /// <summary>Arithmetic of a compute operation: matrix products.</summary>
     public double Flops { get; init; }
 

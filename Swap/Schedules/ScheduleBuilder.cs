@@ -4,9 +4,9 @@ namespace Offload.Swap.Schedules;
 internal sealed class ScheduleBuilder
 {
     private readonly List<Slot> _slots = [];
-    private readonly List<Operation> _operations = [];
-    private readonly List<SlotAccess> _accesses = [];
-    private readonly List<int> _accessStart = [0];
+    private readonly PooledList<Operation> _operations = new();
+    private readonly PooledList<SlotAccess> _accesses = new();
+    private readonly PooledList<int> _accessStart = new();
 
     /// <summary>Adds a slot.</summary>
     /// <returns>Its index.</returns>
@@ -20,10 +20,14 @@ internal sealed class ScheduleBuilder
     public void Add(in Operation operation, params ReadOnlySpan<SlotAccess> accesses)
     {
         _operations.Add(operation);
-        _accesses.AddRange(accesses);
         _accessStart.Add(_accesses.Count);
+        _accesses.AddRange(accesses);
     }
 
-    /// <summary>The schedule of what was added.</summary>
-    public StepSchedule Build() => new([.. _slots], [.. _operations], [.. _accesses], [.. _accessStart]);
+    /// <summary>The schedule of what was added. The builder is done then.</summary>
+    public StepSchedule Build()
+    {
+        _accessStart.Add(_accesses.Count);
+        return new StepSchedule([.. _slots], _operations.Take(), _accesses.Take(), _accessStart.Take());
+    }
 }

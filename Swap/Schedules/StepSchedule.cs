@@ -11,6 +11,8 @@ namespace Offload.Swap.Schedules;
 /// </remarks>
 public sealed class StepSchedule
 {
+    private readonly Operation[] _operations;
+    private readonly Lane[] _lanes;
     private readonly SlotAccess[] _accesses;
     private readonly int[] _accessStart;
     private readonly Dependency[] _dependencies;
@@ -19,17 +21,29 @@ public sealed class StepSchedule
     internal StepSchedule(IReadOnlyList<Slot> slots, Operation[] operations, SlotAccess[] accesses, int[] accessStart)
     {
         Slots = slots;
-        Operations = operations;
+        _operations = operations;
+        _lanes = new Lane[operations.Length];
+        for (int operation = 0; operation < operations.Length; operation++)
+        {
+            _lanes[operation] = operations[operation].Lane;
+        }
+
         _accesses = accesses;
         _accessStart = accessStart;
-        (_dependencies, _dependencyStart) = FindDependencies();
+        (_dependencies, _dependencyStart) = DependencyTracker.Find(_lanes, accesses, accessStart, slots.Count);
     }
 
     /// <summary>All memory that the operations touch.</summary>
     public IReadOnlyList<Slot> Slots { get; }
 
     /// <summary>The operations in program order.</summary>
-    public IReadOnlyList<Operation> Operations { get; }
+    public IReadOnlyList<Operation> Operations => _operations;
+
+    /// <summary>The operations without a copy of each: they are large.</summary>
+    public ReadOnlySpan<Operation> OperationSpan => _operations;
+
+    /// <summary>The lane of each operation.</summary>
+    public ReadOnlySpan<Lane> Lanes => _lanes;
 
     /// <summary>Slots that an operation touches.</summary>
     public ReadOnlySpan<SlotAccess> AccessesOf(int operation) => _accesses.AsSpan(_accessStart[operation].._accessStart[operation + 1]);
@@ -39,33 +53,4 @@ public sealed class StepSchedule
 
     /// <summary>Bytes of all slots on a tier.</summary>
     public long SlotBytes(Tier tier) => Slots.Sum(slot => slot.Tier == tier ? slot.SizeBytes : 0);
-
-    private (Dependency[] All, int[] Start) FindDependencies()
-    {
-        int count = Operations.Count;
-        var tracker = new DependencyTracker(Slots.Count);
-        var all = new List<Dependency>();
-        var start = new int[count + 1];
-        var found = new List<int>();
-        Lane LaneOf(int index) => Operations[index % count].Lane;
-
-        // The first round only fills the tracker: what the second finds is what a period waits for when one went before.
-        for (int index = 0; index < 2 * count; index++)
-        {
-            int operation = index % count;
-            found.Clear();
-            tracker.Add(index, Operations[operation].Lane, AccessesOf(operation), LaneOf, found);
-            if (index >= count)
-            {
-                foreach (int other in found)
-                {
-                    all.Add(new Dependency(other % count, IsFromPeriodBefore: other < count));
-                }
-
-                start[operation + 1] = all.Count;
-            }
-        }
-
-        return ([.. all], start);
-    }
 }

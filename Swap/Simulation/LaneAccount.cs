@@ -4,7 +4,7 @@ namespace Offload.Swap.Simulation;
 
 /// <summary>
 /// Adds up what became of the lanes' time: simulated and recorded operations alike, so that the two compare. Of so many periods the first half
-/// fills the pipeline and does not count; a single one counts. One thread.
+/// fills the pipeline and does not count, unless somebody knows better; a single one counts. One thread.
 /// </summary>
 internal sealed class LaneAccount
 {
@@ -17,24 +17,34 @@ internal sealed class LaneAccount
     private readonly double[] _busySeconds = new double[NumLanes];
     private readonly double[] _idleSeconds = new double[NumLanes * NumCauses];
     private readonly double[] _lastEndSeconds = new double[NumLanes];
+    private readonly double[] _warmEndSeconds = new double[NumLanes];
 
     /// <param name="numPeriods">Periods that will be added.</param>
-    public LaneAccount(int numPeriods)
+    /// <param name="numSteady">The last ones, so many of which count; null: the second half.</param>
+    public LaneAccount(int numPeriods, int? numSteady = null)
     {
-        _steadyFrom = numPeriods / 2;
+        _steadyFrom = Math.Max(0, numPeriods - (numSteady ?? (numPeriods + 1) / 2));
         PeriodEndSeconds = new double[numPeriods];
     }
 
     /// <summary>When each period's last operation ended.</summary>
     public double[] PeriodEndSeconds { get; }
 
-    /// <summary>Time from one period to the next once it is steady.</summary>
+    /// <summary>
+    /// Time from one period to the next once it is steady, of the lane that goes on slowest. A lane that is behind from the first periods, which do
+    /// not count, and catches up in those that do would make the end of all come too soon.
+    /// </summary>
     public double PeriodSeconds
     {
         get
         {
-            double from = _steadyFrom == 0 ? 0 : PeriodEndSeconds[_steadyFrom - 1];
-            return PeriodEndSeconds.Length == 0 ? 0 : (PeriodEndSeconds[^1] - from) / NumSteady;
+            double seconds = 0;
+            for (int lane = 0; lane < NumLanes; lane++)
+            {
+                seconds = Math.Max(seconds, _lastEndSeconds[lane] - _warmEndSeconds[lane]);
+            }
+
+            return PeriodEndSeconds.Length == 0 ? 0 : seconds / NumSteady;
         }
     }
 
@@ -52,6 +62,11 @@ internal sealed class LaneAccount
         {
             _busySeconds[lane] += endSeconds - startSeconds;
             _idleSeconds[(lane * NumCauses) + waitedFor + 1] += startSeconds - _lastEndSeconds[lane];
+        }
+
+        else
+        {
+            _warmEndSeconds[lane] = endSeconds;
         }
 
         _lastEndSeconds[lane] = endSeconds;

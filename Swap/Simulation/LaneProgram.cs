@@ -11,38 +11,33 @@ internal sealed class LaneProgram
     public LaneProgram(StepSchedule schedule)
     {
         int count = schedule.Operations.Count;
-        var queues = new List<int>[SimulationResult.NumLanes];
-        for (int lane = 0; lane < queues.Length; lane++)
-        {
-            queues[lane] = [];
-        }
-
         LaneOf = new int[count];
         Position = new int[count];
+        var lengths = new int[SimulationResult.NumLanes];
+        int numNeeds = 0;
         for (int operation = 0; operation < count; operation++)
         {
-            int lane = (int)schedule.Operations[operation].Lane;
+            int lane = (int)schedule.Lanes[operation];
             LaneOf[operation] = lane;
-            Position[operation] = queues[lane].Count;
-            queues[lane].Add(operation);
+            Position[operation] = lengths[lane]++;
+            numNeeds += schedule.DependenciesOf(operation).Length;
         }
 
-        Queues = [.. queues.Select(queue => queue.ToArray())];
+        Queues = [.. lengths.Select(length => new int[length])];
         Start = new int[count + 1];
-        var needs = new List<Need>();
+        Needs = new Need[numNeeds];
+        int next = 0;
         for (int operation = 0; operation < count; operation++)
         {
+            Queues[LaneOf[operation]][Position[operation]] = operation;
             foreach (Dependency dependency in schedule.DependenciesOf(operation))
             {
                 int lane = LaneOf[dependency.Operation];
-                int length = Queues[lane].Length;
-                needs.Add(new Need(lane, length, Position[dependency.Operation] + 1 - (dependency.IsFromPeriodBefore ? length : 0)));
+                Needs[next++] = new Need(lane, lengths[lane], Position[dependency.Operation] + 1 - (dependency.IsFromPeriodBefore ? lengths[lane] : 0));
             }
 
-            Start[operation + 1] = needs.Count;
+            Start[operation + 1] = next;
         }
-
-        Needs = [.. needs];
     }
 
     /// <summary>Each operation's lane.</summary>

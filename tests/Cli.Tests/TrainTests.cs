@@ -92,6 +92,7 @@ public sealed class TrainTests : IDisposable
     [InlineData(CrashCheck.States.InMemory, 4)]
     [InlineData(CrashCheck.States.OnDrives, 4)]
     [InlineData(CrashCheck.States.OnDrivesSeldomCommitted, 2)]
+    [InlineData(CrashCheck.States.Swapped, 5)]
     public void Train_KilledAtRandomMoments_LosesNoCommitAndEndsWithTheSameBits(CrashCheck.States states, int numKills)
     {
         CrashCheck.Result result = CrashCheck.Run(numKills, seed: 1, states);

@@ -11,7 +11,8 @@ internal static class CrashLaw
     public static bool Run(TextWriter output) =>
         Run(output, "states in memory", NumKills, CrashCheck.States.InMemory)
         & Run(output, "states on drives", NumKills, CrashCheck.States.OnDrives)
-        & Run(output, "states on drives, commits every 3 steps, evaluations every 2", NumKillsSeldomCommitted, CrashCheck.States.OnDrivesSeldomCommitted);
+        & Run(output, "states on drives, commits every 3 steps, evaluations every 2", NumKillsSeldomCommitted, CrashCheck.States.OnDrivesSeldomCommitted)
+        & Run(output, "swapped between tiers, by another plan after each kill", NumKills, CrashCheck.States.Swapped);
 
     private static bool Run(TextWriter output, string name, int numKills, CrashCheck.States states)
     {

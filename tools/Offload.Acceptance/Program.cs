@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Offload.Acceptance;
 using Offload.Acceptance.Fio;
 using Offload.Acceptance.Import;
+using Offload.Acceptance.Memory;
 using Offload.Acceptance.Swap;
 
 // A check that measures a process's memory runs this program again, one stage at a time.
@@ -15,6 +16,7 @@ AcceptanceCheck[] checks =
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
     new("crash", "offload train killed 75 times at random moments and resumed, with states in memory and on drives, against a run that nobody touched (five minutes)", CrashLaw.Run),
     new("faults", "each operation of runs with states on drives failing in each way, and the run resumed (five minutes)", FaultLaw.Run),
+    new("swap-faults", "runs of the swapped model in all orders and update modes with a fault in every lane, and the run resumed (half an hour)", SwapFaultLaw.Run),
     new("store-crash", "10000 random histories of a state store whose machine crashes, against a model (a few minutes)", StoreChecks.RunCrashes),
     new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),
     new("fio", "the file device against fio: rate and processor time, in turns (five minutes; writes to the temporary folder or OFFLOAD_FIO_FOLDER)", FioComparison.Run),
@@ -26,6 +28,7 @@ AcceptanceCheck[] checks =
     new("swap-orders", "layer-major, fuyou and zero-infinity as the planner makes them, on throttled devices (four minutes; a machine without other work)", OrdersCheck.Run),
     new("swap-depth", "models of 8 to 48 layers with everything on throttled drives: time linear in depth, memory flat (a minute; a machine without other work)", DepthCheck.Run),
     new(LargeImport.Name, "a bf16 checkpoint of 3 GB imported into a store, verified and exported in 300 MiB of memory (a few minutes; 42 GB in the temporary folder)", LargeImport.Run),
+    new("swap-memory", "models of 3 and 14 GB of states trained under --cpu-memory 1GiB, and the program's memory (a quarter of an hour; 40 GB in the temporary folder)", SwapMemory.Run),
 ];
 
 string known = string.Join(Environment.NewLine, checks.Select(check => $"  {check.Name,-16} {check.Description}"));

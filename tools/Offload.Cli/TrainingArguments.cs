@@ -14,7 +14,7 @@ internal static class TrainingArguments
     /// <summary>Ten years: longer than a run, shorter than what a time span holds.</summary>
     private const double MaxMinutes = 5_256_000;
 
-    private static readonly Option<bool> FromScratch = new("--from-scratch") { Description = "Start from random weights; --model needs config.json and tokenizer alone" };
+    internal static Option<bool> FromScratch { get; } = new("--from-scratch") { Description = "Start from random weights; --model needs config.json and tokenizer alone" };
     private static readonly Option<string[]> EvalData = new("--eval-data") { Description = "Evaluation data; repeat it for several files", HelpName = "FILE", DefaultValueFactory = _ => [] };
     private static readonly Option<double?> EvalFraction = CommonOptions.Number("--eval-fraction", "Share of --data to set aside for evaluation [0.05, at most 200 sequences]; 0: none");
     private static readonly Option<double?> Epochs = CommonOptions.Number("--epochs", "Passes over the data if --steps is not given [1]");

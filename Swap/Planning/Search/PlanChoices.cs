@@ -20,6 +20,9 @@ public sealed record PlanChoices
     /// <summary>Gradients are clipped by their global norm: rules out <see cref="UpdateMode.Immediate"/>.</summary>
     public bool IsClipped { get; init; } = true;
 
+    /// <summary>A step with a NaN stops the run and need not be undone: only then the planner chooses <see cref="UpdateMode.Immediate"/> by itself.</summary>
+    public bool StopsOnNan { get; init; }
+
     /// <summary>All states are written to the drives in every step; null: when any of them live there.</summary>
     public bool? IsDurable { get; init; }
 }

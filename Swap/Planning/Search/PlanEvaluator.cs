@@ -66,7 +66,7 @@ internal sealed class PlanEvaluator
         {
             schedule = SwapSchedules.Train(_model.Reduced, plan);
         }
-        catch (InvalidOperationException)
+        catch (PlanInfeasibleException)
         {
             // Too few slots for this order of work.
             _leastOf[key] = double.PositiveInfinity;
@@ -74,7 +74,7 @@ internal sealed class PlanEvaluator
         }
 
         Span<double> alone = stackalloc double[NumLanes];
-        foreach (Operation operation in schedule.Operations)
+        foreach (ref readonly Operation operation in schedule.OperationSpan)
         {
             alone[(int)operation.Lane] += _costs.CostOf(operation).Seconds * (operation.Guard == Guard.None ? 1 : _redoneFraction);
         }

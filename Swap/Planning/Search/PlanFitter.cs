@@ -14,11 +14,13 @@ internal sealed class PlanFitter
     private readonly bool _arePublishedTiers;
     private readonly MemoryModel _memory;
     private readonly int[] _order;
+    private readonly int[] _shrinkOrder;
 
     /// <param name="model">The model; plans are those of the reduced one, memory is that of the whole.</param>
     /// <param name="choices">What is fixed.</param>
     /// <param name="budget">Room.</param>
-    public PlanFitter(ReducedModel model, PlanChoices choices, PlanBudget budget)
+    /// <param name="sparesFirst">What is too much is taken from the last units first: the next forward waits for the updates of the first ones.</param>
+    public PlanFitter(ReducedModel model, PlanChoices choices, PlanBudget budget, bool sparesFirst = false)
     {
         _model = model;
         _choices = choices;
@@ -29,6 +31,7 @@ internal sealed class PlanFitter
         // Layers first: their weights are read in two passes, those of embedding and head in one.
         int numLayers = model.Reduced.Units.Count - 2;
         _order = [.. PlanEdits.SpreadOrder(numLayers).Select(layer => layer + 1), 0, numLayers + 1];
+        _shrinkOrder = sparesFirst ? [.. Enumerable.Range(0, numLayers + 2)] : _order;
     }
 
     /// <summary>There are drives.</summary>
@@ -124,11 +127,18 @@ internal sealed class PlanFitter
         plan with { IsDurable = _choices.IsDurable ?? plan.Units.Any(unit => unit.States == Tier.Nvme) };
 
     private SwapPlan? SmallerOnGpu(SwapPlan plan) =>
-        Change(plan, unit => First(unit, ActivationPolicy.Keep) is int kept and >= 0 ? unit.WithActivation(kept, ActivationPolicy.Recompute) : null)
+        Change(plan, WithoutKept)
         ?? Change(plan, unit => unit.States == Tier.Gpu ? unit with { States = Tier.Cpu } : null)
-        ?? Change(plan, unit => unit.Weights == Tier.Gpu ? unit with { Weights = Tier.Cpu } : null)
+        ?? Change(plan, WithoutWeightsOnGpu)
         ?? Change(plan, unit => unit.Input == Tier.Gpu ? unit with { Input = Tier.Cpu } : null)
-        ?? (plan.WeightSlots > 2 ? plan with { WeightSlots = 2 } : null)
+        ?? WithFewerSlotsOnGpu(plan);
+
+    /// <summary>Less on the GPU, and on no other tier more.</summary>
+    private SwapPlan? TighterOnGpu(SwapPlan plan) =>
+        Change(plan, WithoutWeightsOnGpu) ?? WithFewerSlotsOnGpu(plan) ?? Change(plan, WithoutKept);
+
+    private SwapPlan? WithFewerSlotsOnGpu(SwapPlan plan) =>
+        (plan.WeightSlots > 2 ? plan with { WeightSlots = 2 } : null)
         ?? (plan.GradientSlots > 2 ? plan with { GradientSlots = 2 } : null)
         ?? (plan.ActivationSlots > 1 ? plan with { ActivationSlots = 1 } : null)
         ?? (plan.GradientSlots > 1 ? plan with { GradientSlots = 1 } : null)
@@ -144,7 +154,7 @@ internal sealed class PlanFitter
         }
 
         // Without drives, what the GPU has room for.
-        smaller ??= FitsOnGpu(Change(plan, unit => unit.States == Tier.Cpu ? unit with { States = Tier.Gpu, Weights = Tier.Gpu } : null));
+        smaller ??= FitsOnGpu(Change(plan, ToGpu));
         if (HasDrives)
         {
             smaller ??= Change(plan, unit => unit.Weights == Tier.Cpu && unit.States == Tier.Nvme ? unit with { Weights = Tier.Nvme } : null)
@@ -159,11 +169,27 @@ internal sealed class PlanFitter
         }
 
         return smaller
+            ?? (HasDrives ? null : WithRoomOnGpu(plan))
             ?? FitsOnGpu(Change(plan, unit => unit.Input == Tier.Cpu ? unit with { Input = Tier.Gpu } : null))
+            ?? WithRoomOnGpu(plan)
             ?? (plan.GradientStagingSlots > 1 ? plan with { GradientStagingSlots = plan.GradientStagingSlots - 1 } : null)
             ?? (plan.TileSlots > 1 ? plan with { TileSlots = plan.TileSlots - 1 } : null)
             ?? (plan.StagingSlots > 1 ? plan with { StagingSlots = plan.StagingSlots - 1 } : null)
             ?? (plan.HostWeightSlots > 1 ? plan with { HostWeightSlots = plan.HostWeightSlots - 1 } : null);
+    }
+
+    /// <summary>States go to the GPU after all, when what takes room there without need is smaller.</summary>
+    private SwapPlan? WithRoomOnGpu(SwapPlan plan)
+    {
+        for (SwapPlan? tight = plan; tight is not null; tight = TighterOnGpu(tight))
+        {
+            if (FitsOnGpu(Change(tight, ToGpu)) is { } fitting)
+            {
+                return fitting;
+            }
+        }
+
+        return null;
     }
 
     private SwapPlan? SmallerOnDrives(SwapPlan plan) =>
@@ -171,19 +197,26 @@ internal sealed class PlanFitter
 
     private SwapPlan? FitsOnGpu(SwapPlan? plan) => plan is not null && Count(plan).Gpu <= _budget.Gpu ? plan : null;
 
-    /// <summary>Changes the last unit, in the order of giving, that can be.</summary>
+    /// <summary>Changes the last unit, in the order of taking, that can be.</summary>
     private SwapPlan? Change(SwapPlan plan, Func<UnitPlan, UnitPlan?> change)
     {
-        for (int i = _order.Length - 1; i >= 0; i--)
+        for (int i = _shrinkOrder.Length - 1; i >= 0; i--)
         {
-            if (change(plan.Units[_order[i]]) is { } changed && changed.IsSound())
+            if (change(plan.Units[_shrinkOrder[i]]) is { } changed && changed.IsSound())
             {
-                return plan.WithUnit(_order[i], changed);
+                return plan.WithUnit(_shrinkOrder[i], changed);
             }
         }
 
         return null;
     }
+
+    private static UnitPlan? ToGpu(UnitPlan unit) => unit.States == Tier.Cpu ? unit with { States = Tier.Gpu, Weights = Tier.Gpu } : null;
+
+    private static UnitPlan? WithoutWeightsOnGpu(UnitPlan unit) => unit.Weights == Tier.Gpu && unit.States != Tier.Gpu ? unit with { Weights = Tier.Cpu } : null;
+
+    private static UnitPlan? WithoutKept(UnitPlan unit) =>
+        First(unit, ActivationPolicy.Keep) is int kept and >= 0 ? unit.WithActivation(kept, ActivationPolicy.Recompute) : null;
 
     private static UnitPlan? WithoutSwaps(UnitPlan unit) =>
         unit.Activations.Any(policy => policy is ActivationPolicy.SwapToCpu or ActivationPolicy.SwapToNvme)

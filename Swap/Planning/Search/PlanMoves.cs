@@ -13,7 +13,9 @@ internal sealed class PlanMoves
         (Tier.Nvme, Tier.Nvme), (Tier.Cpu, Tier.Nvme), (Tier.Gpu, Tier.Nvme), (Tier.Cpu, Tier.Cpu), (Tier.Gpu, Tier.Cpu), (Tier.Gpu, Tier.Gpu),
     ];
 
-    private static readonly double[] DelayedShares = [0, 0.125, 0.25, 0.5, 0.75];
+    // A quarter and a third: the forward's share of compute when all is computed again, and when nothing is. Updates then last as long under the
+    // forward as under the backward; where those are not the longest, others are better.
+    private static readonly double[] DelayedShares = [0, 0.125, 0.25, 0.34, 0.5, 0.75];
 
     private readonly Workload _work;
     private readonly bool _hasDrives;
@@ -142,6 +144,9 @@ internal sealed class PlanMoves
             foreach (double share in DelayedShares)
             {
                 yield return plan with { DelayedShare = share };
+
+                // Gradients of two layers are then on the GPU more often.
+                yield return plan with { DelayedShare = share, GradientSlots = Between(plan.GradientSlots + 1, 3) };
             }
         }
     }

@@ -1,4 +1,5 @@
 using Offload.Profiles;
+using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning.Search;
 
@@ -6,13 +7,13 @@ namespace Offload.Swap.Planning.Search;
 public static class Planner
 {
     // Simulated operations of a search: about a second on one core of 2020.
-    private const long MaxSimulated = 600_000;
+    private const long MaxSimulated = 1_000_000;
 
     // Spaces that are searched beyond their seeds.
     private const int NumClimbs = 3;
 
     // Part of a step's time that a model which fits on the GPU may lose by staying there.
-    private const double MostLostToStay = 0.03;
+    private const double MostLostToStay = 0.015;
 
     // Micro-batch sizes that are looked at: their steps differ by little, their memory by much.
     private const int MaxMicroBatchSizes = 6;
@@ -27,7 +28,16 @@ public static class Planner
             return Infeasibility.Explain(request);
         }
 
-        return PlanReport.Finish(request, best) is { } step
+        PlannedStep? found = PlanReport.Finish(request, best);
+        if (best.Best!.Plan.IsDurable && request.Choices is { States: null, IsDurable: not true } && !PublishedPlans.IsPublished(request.Choices.Order))
+        {
+            // What drives hide in the small model they need not in the whole one: a plan without them is kept if its whole step is no longer.
+            PlanRequest inMemory = request with { Choices = request.Choices with { States = Tier.Cpu } };
+            PlannedStep? other = FindBest(inMemory) is { } space ? PlanReport.Finish(inMemory, space) : null;
+            found = other is not null && (found is null || other.Predicted.StepSeconds <= found.Predicted.StepSeconds) ? other : found;
+        }
+
+        return found is { } step
             ? new PlanResult { Step = step, Reasons = PlanReport.Notes(request, step) }
             : Infeasibility.Explain(request);
     }
@@ -135,9 +145,10 @@ public static class Planner
     {
         { Order: StepOrder.ZeroInfinity } => [UpdateMode.Separate],
         { Update: { } update } => [update],
-        { Order: StepOrder.Fuyou } => [choices.IsClipped ? UpdateMode.Separate : UpdateMode.Immediate],
+        { Order: StepOrder.Fuyou } => [choices.IsClipped || !choices.StopsOnNan ? UpdateMode.Separate : UpdateMode.Immediate],
         { IsClipped: true } => [UpdateMode.Deferred, UpdateMode.Speculative, UpdateMode.Separate],
-        _ => [UpdateMode.Immediate, UpdateMode.Deferred, UpdateMode.Separate],
+        { StopsOnNan: true } => [UpdateMode.Immediate, UpdateMode.Deferred, UpdateMode.Separate],
+        _ => [UpdateMode.Deferred, UpdateMode.Speculative, UpdateMode.Separate],
     };
 
     private static void RequireSound(PlanRequest request)
@@ -149,7 +160,7 @@ public static class Planner
             $"a step of {request.SequencesPerStep} sequences in micro-batches of {choices.MicroBatchSequences}", "--micro-batch must divide the sequences of a step");
         Require(choices.Update != UpdateMode.Immediate || !choices.IsClipped, "immediate updates with clipping by the global norm", "--max-grad-norm 0, or another update mode");
         Require(request.NvmeBudgetBytes is null || request.Hardware.Ssd is not null, $"hardware profile '{request.Hardware.Name}' has no drives, but a store on drives is asked for", "give the profile ssd rates, or leave out --nvme");
-        Require(choices.States != Schedules.Tier.Nvme || request.NvmeBudgetBytes is not null, "states on drives, but there are none", "--nvme DIR names them");
+        Require(choices.States != Tier.Nvme || request.NvmeBudgetBytes is not null, "states on drives, but there are none", "--nvme DIR names them");
         Require(
             !PublishedPlans.IsPublished(choices.Order) || request.NvmeBudgetBytes is not null,
             $"order {choices.Order} keeps weights and states on drives, but there are none", "--nvme DIR names them, or take another --schedule");

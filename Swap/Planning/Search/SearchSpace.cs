@@ -8,10 +8,11 @@ internal sealed class SearchSpace
     // A neighbour must save this part of the score to be worth a move: the model is no better than that, and walks end.
     private const double LeastGain = 5e-4;
 
-    private static readonly double[] StartShares = [0, 0.25, 0.5];
+    private static readonly double[] StartShares = [0, 0.25, 0.34, 0.5];
 
     private readonly PlanEvaluator _evaluator;
     private readonly PlanMoves _moves;
+    private readonly PlanFitter _sparing;
 
     /// <param name="request">What is planned.</param>
     /// <param name="microBatchSequences">Sequences of a micro-batch.</param>
@@ -24,6 +25,7 @@ internal sealed class SearchSpace
         Work = request.WorkloadOf(microBatchSequences) with { NumMicroBatches = request.SequencesPerStep / microBatchSequences };
         Model = new ReducedModel(Work);
         Fitter = new PlanFitter(Model, request.Choices, budget);
+        _sparing = new PlanFitter(Model, request.Choices, budget, sparesFirst: true);
         _evaluator = new PlanEvaluator(Model, request);
         _moves = new PlanMoves(Model.Reduced, request.Choices, Fitter.HasDrives);
     }
@@ -162,10 +164,21 @@ internal sealed class SearchSpace
         return best;
     }
 
-    /// <summary>The plan made to fit, if that is better than a score: filled up, and where a plan is small also as it is.</summary>
+    /// <summary>The plan made to fit, if that is better than a score: what is too much taken from here or there.</summary>
     private PlanScore? Better(SwapPlan plan, double bound)
     {
-        if (Fitter.Fit(plan, out SwapPlan fitting) is not { } filled)
+        PlanScore? found = Better(Fitter, plan, bound, out bool isChanged);
+
+        // One that had to be changed may be better changed otherwise.
+        return isChanged ? Better(_sparing, plan, found?.Score ?? bound, out _) ?? found : found;
+    }
+
+    /// <summary>Filled up, and where a plan is small also as it is.</summary>
+    private PlanScore? Better(PlanFitter fitter, SwapPlan plan, double bound, out bool isChanged)
+    {
+        SwapPlan? filled = fitter.Fit(plan, out SwapPlan fitting);
+        isChanged = !fitting.Units.SequenceEqual(plan.Units);
+        if (filled is null)
         {
             return null;
         }

@@ -70,6 +70,21 @@ public sealed class ModelWorkloadTests
         Assert.Equal(layer.Flops - down, layer.Activations.Sum(activation => activation.RecomputeFlops), 1e-6);
     }
 
+    [Fact]
+    public void Create_ElementBytes_CountsWhatIsReadAndWrittenBesideProducts()
+    {
+        DecoderConfig config = SmallLlama.Config;
+        const double Rows = 2 * 32;
+        Workload work = ModelWorkload.Create(ModelLayout.Create(config), ComputeType.BFloat16, 32, 2, 1, 512, 1 << 21);
+        double queryKey = (config.NumHeads + config.NumKeyValueHeads) * config.HeadSize;
+
+        // Two norms, two residual sums, rotation in place, gate and up read and their product written.
+        Assert.Equal(2 * Rows * ((10 * config.HiddenSize) + (2 * queryKey) + (3 * config.IntermediateSize)), work.Units[1].ElementBytes);
+        Assert.Equal(2 * Rows * ((5 * config.HiddenSize) + (3 * config.VocabularySize)), work.Units[^1].ElementBytes);
+        Assert.Equal(2 * Rows * 2 * config.HiddenSize, work.Units[0].ElementBytes);
+        Assert.Equal(2 * work.Units[1].ElementBytes, ModelWorkload.Create(ModelLayout.Create(config), ComputeType.Float32, 32, 2, 1, 512, 1 << 21).Units[1].ElementBytes);
+    }
+
     private static void AssertFlops(ModelLayout layout, Workload work, double numTokens, int sequenceTokens)
     {
         double flops = work.NumMicroBatches * work.Units.Sum(unit => (unit.Role == UnitRole.Head ? 1 : 3) * (unit.Flops + unit.AttentionFlops));

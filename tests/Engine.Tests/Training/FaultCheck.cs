@@ -18,7 +18,7 @@ internal static partial class FaultCheck
 {
     private const long None = -1;
 
-    private static readonly Kind[] Kinds =
+    internal static readonly Kind[] Kinds =
     [
         new("EIO", FaultTarget.Any, _ => Fault.Error(5), "EIO (5): "),
         new("short read", FaultTarget.Read, _ => Fault.ShortTransfer(512), " bytes were transferred"),
@@ -152,7 +152,7 @@ internal static partial class FaultCheck
     }
 
     /// <summary>Whether the process ended as it should.</summary>
-    private static string? FindProblem(FaultSitting sitting, FaultHit? hit, Kind kind, StorePlaces places, string expected)
+    internal static string? FindProblem(FaultSitting sitting, FaultHit? hit, Kind kind, StorePlaces places, string expected)
     {
         if (sitting.Error is not { } error)
         {
@@ -229,7 +229,7 @@ internal static partial class FaultCheck
     /// <param name="Target">Which operations.</param>
     /// <param name="Make">The fault of an index.</param>
     /// <param name="Text">What the error says of it; null: a wrong bit.</param>
-    private sealed record Kind(string Name, FaultTarget Target, Func<long, Fault> Make, string? Text)
+    internal sealed record Kind(string Name, FaultTarget Target, Func<long, Fault> Make, string? Text)
     {
         public bool IsFlip => Text is null;
     }

@@ -38,8 +38,8 @@ public sealed class SwapOptionsTests : IDisposable
         Refused(options => options with { PlanFile = _run.DataFile, Order = StepOrder.Fuyou }, "--schedule: expected no --plan with it");
         Refused(options => options with { PlanFile = _run["none"] }, $"--plan {_run["none"]}: expected the file of a plan, found none");
         Refused(options => options with { GpuMemoryBytes = 1, States = Tier.Nvme }, "--states nvme: expected --nvme with it");
-        Refused(options => options with { Update = UpdateMode.Immediate }, "--update immediate: expected --max-grad-norm 0, found 1");
-        Refused(options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0 }, "--update immediate: expected --on-nan stop with it");
+        Refused(options => options with { Update = UpdateMode.Immediate }, "immediate updates: expected --max-grad-norm 0, found 1");
+        Refused(options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0 }, "immediate updates: expected --on-nan stop with them");
         Refused(
             options => options with { Update = UpdateMode.Immediate, MaxGradNorm = 0, OnNonFinite = NonFiniteAction.Stop }, "--update: a model that is swapped between tiers cannot be trained yet");
     }

@@ -30,6 +30,18 @@ public sealed unsafe class ScratchFileTests : IDisposable
     }
 
     [Fact]
+    public void Create_WhatAKilledProcessLeft_IsRemoved()
+    {
+        File.WriteAllText(_folder["scratch-0.offload"], "left");
+        File.WriteAllText(_folder["states.offload"], "not ours");
+
+        using (ScratchFile.Create([_folder.Path], 4096))
+        {
+            Assert.Equal(["states.offload"], _folder.Names);
+        }
+    }
+
+    [Fact]
     public void Create_MoreThanTheDiskHas_SaysSoAndLeavesNothing()
     {
         StorageException error = Assert.Throws<StorageException>(() => ScratchFile.Create([_folder.Path], 1L << 60));

@@ -107,6 +107,34 @@ public sealed class TraceTests
         Assert.Equal(0.106, idle.Value, 9);
     }
 
+    [Theory]
+    [InlineData(null, 0.015)] // (10 + 20) / 2
+    [InlineData(3, 0.02)]
+    [InlineData(4, 0.025)]
+    [InlineData(9, 0.025)]
+    public void TakeTrace_SteadyPeriodsNamed_CountsThose(int? numSteady, double seconds)
+    {
+        StepSchedule schedule = InTurn();
+        var clock = new ManualClock();
+        int[] slowness = [4, 3, 1, 2];
+        var handler = new DelegateHandler((operation, period, _) => clock.Advance(slowness[period] * schedule.Operations[operation].Amount));
+        using var executor = new ScheduleExecutor(schedule, handler, new ExecutorOptions { MaxTracePeriods = 4, Clock = clock, IsSequential = true });
+        InTime.Run(() =>
+        {
+            for (int i = 0; i < slowness.Length; i++)
+            {
+                executor.Release();
+            }
+
+            executor.Drain();
+        });
+
+        StepTrace trace = executor.TakeTrace(numSteady: numSteady);
+
+        Assert.Equal(seconds, trace.PeriodSeconds, 9);
+        Assert.Equal(0.6 * seconds, trace.Summaries[(int)Lane.Compute].BusySeconds, 9);
+    }
+
     [Fact]
     public void TakeTrace_NothingIsRecorded_Throws()
     {

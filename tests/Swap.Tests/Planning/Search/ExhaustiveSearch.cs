@@ -56,6 +56,7 @@ internal sealed class ExhaustiveSearch
             }
         }
 
+        search.TrySlots();
         return (search.Best?.Seconds ?? double.PositiveInfinity, search.NumFitting, search.Best?.Plan);
     }
 
@@ -78,7 +79,7 @@ internal sealed class ExhaustiveSearch
         bool hasDrives = _request.NvmeBudgetBytes is not null;
         foreach ((Tier weights, Tier states) in Places)
         {
-            if (states == Tier.Nvme && !hasDrives)
+            if ((states == Tier.Nvme && !hasDrives) || (shape.NumParameters == 0 && states != Tier.Cpu))
             {
                 continue;
             }
@@ -114,7 +115,69 @@ internal sealed class ExhaustiveSearch
         return Policies(count - 1, hasDrives).SelectMany(rest => all.Select(policy => (ActivationPolicy[])[.. rest, policy]));
     }
 
+    /// <summary>Gradients wait in CPU memory, or, if that is too small, on the drives: those of as few units as make it fit, because the drives cost time.</summary>
     private void Try(SwapPlan plan)
+    {
+        if (TryAsItIs(plan) || _request.NvmeBudgetBytes is null)
+        {
+            return;
+        }
+
+        int[] waiting = [.. Enumerable.Range(0, plan.Units.Count).Where(i => _work.Units[i].NumParameters > 0 && plan.Units[i].States != Tier.Gpu)];
+        var fitting = new List<int>();
+        foreach (int set in Enumerable.Range(1, (1 << waiting.Length) - 1).OrderBy(set => int.PopCount(set)))
+        {
+            if (fitting.Exists(smaller => (smaller & set) == smaller))
+            {
+                continue;
+            }
+
+            UnitPlan[] units = [.. plan.Units];
+            for (int i = 0; i < waiting.Length; i++)
+            {
+                units[waiting[i]] = (set >> i & 1) != 0 ? units[waiting[i]] with { Gradients = Tier.Nvme } : units[waiting[i]];
+            }
+
+            if (TryAsItIs(plan with { Units = units }))
+            {
+                fitting.Add(set);
+            }
+        }
+    }
+
+    /// <summary>All slot counts with the best of the other decisions: what they change is a matter of per cent, and each would multiply the plans by three.</summary>
+    private void TrySlots()
+    {
+        if (Best?.Plan is not { } best)
+        {
+            return;
+        }
+
+        int[] few = [1, 2, 3];
+        IEnumerable<SwapPlan> plans =
+            from weights in few
+            from gradients in few
+            from activations in few
+            from tiles in (int[])[1, 2, 3, 4, 6]
+            from hostWeights in few
+            from staging in few
+            select best with
+            {
+                WeightSlots = weights,
+                GradientSlots = gradients,
+                ActivationSlots = activations,
+                TileSlots = tiles,
+                HostWeightSlots = hostWeights,
+                StagingSlots = staging,
+            };
+        foreach (SwapPlan plan in plans)
+        {
+            _ = TryAsItIs(plan);
+        }
+    }
+
+    /// <summary>Plays a plan if it fits.</summary>
+    private bool TryAsItIs(SwapPlan plan)
     {
         TierBytes bytes = _memory.Count(plan);
         if (plan.Update == UpdateMode.Speculative)
@@ -124,7 +187,7 @@ internal sealed class ExhaustiveSearch
 
         if (!_budget.Holds(bytes))
         {
-            return;
+            return false;
         }
 
         NumFitting++;
@@ -133,5 +196,7 @@ internal sealed class ExhaustiveSearch
         {
             Best = score;
         }
+
+        return true;
     }
 }
