@@ -16,10 +16,17 @@ internal sealed unsafe class CopyLanes(SlotTable slots, SwapEngine engine)
         long sizeBytes = operation.Amount;
         if (operation.Kind == OperationKind.SaveStates)
         {
+            // Of a skipped step, and a redo that is not needed, nothing is new and nothing will be written.
+            bool isNew = engine.Updates.TakeDirty(new TileId(operation.Unit, operation.Tile));
+            slots.HasNewStates[slots.Only(index, AccessMode.Write)] = isNew;
+            if (!isNew)
+            {
+                return;
+            }
+
             // With the padding between its parts.
             sizeBytes = engine.Store.Geometry.Tile(new TileId(operation.Unit, operation.Tile)).SizeBytes;
             source += engine.Updates.HalfOf(operation.Unit, operation.Tile) * sizeBytes;
-            slots.HasNewStates[slots.Only(index, AccessMode.Write)] = engine.Updates.TakeDirty(new TileId(operation.Unit, operation.Tile));
         }
 
         link.Copy(source, slots.Address(slots.Only(index, AccessMode.Write)), sizeBytes, cancellation);
