@@ -51,7 +51,9 @@ public sealed class OverlapTests : IDisposable
         var script = new PipelinedModel.Script(IsDurable: false);
         TrainingOptions options = _run.Options("a") with
         {
-            EvalFraction = isCheckpoint ? 0 : null, EvalEverySteps = isCheckpoint ? null : 3, CheckpointEverySteps = isCheckpoint ? 3 : null,
+            EvalFraction = isCheckpoint ? 0 : null,
+            EvalEverySteps = isCheckpoint ? null : 3,
+            CheckpointEverySteps = isCheckpoint ? 3 : null,
         };
 
         TinyRun.Train(script.Of(options), report => script.Calls.Add($"report {report.Step}"));

@@ -20,7 +20,7 @@ public sealed class SwapOptionsTests : IDisposable
         string resident = TinyRun.Train(_run.Options("resident")).WeightsHash;
 
         Assert.Equal(resident, TinyRun.Train(_run.Options("budget") with { GpuMemoryBytes = 1 << 30 }).WeightsHash);
-        Assert.Equal(resident, TinyRun.Train(_run.Options("order") with { Order = StepOrder.Fuyou }).WeightsHash);
+        Assert.Equal(resident, TinyRun.Train(_run.Options("order") with { Order = StepOrder.MicroBatchMajor }).WeightsHash);
         Assert.Equal(resident, TinyRun.Train(_run.Options("drives") with { Update = UpdateMode.Speculative, States = Tier.Nvme, NvmeFolders = [_run["nvme"]] }).WeightsHash);
     }
 

@@ -129,7 +129,8 @@ public sealed class PlannerTests(ITestOutputHelper output)
     {
         var random = new Random(seed);
         PlanRequest request = DenseModel.Request(random.Next(2, 20), 1024, 0.5 + (12 * random.NextDouble()), random.Next(3) > 0, 2 + (6 * random.NextDouble()))
-            with { Choices = new PlanChoices { Order = (StepOrder)random.Next(2), IsClipped = random.Next(2) == 0, StopsOnNan = random.Next(2) == 0, MicroBatchSequences = 1 << random.Next(4) } };
+            with
+        { Choices = new PlanChoices { Order = (StepOrder)random.Next(2), IsClipped = random.Next(2) == 0, StopsOnNan = random.Next(2) == 0, MicroBatchSequences = 1 << random.Next(4) } };
 
         PlanResult result = Planner.Plan(request);
 
