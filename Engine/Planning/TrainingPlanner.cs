@@ -26,9 +26,6 @@ public static class TrainingPlanner
     /// <summary>Part of the CPU's memory that a plan may use: the rest is the system's, the program's and the page cache's.</summary>
     private const double CpuFraction = 0.9;
 
-    /// <summary>The published systems keep 16-bit weights beside the masters and write both; reads follow from where weights live.</summary>
-    private const int PublishedWriteBytes = 14;
-
     /// <summary>Plans.</summary>
     /// <exception cref="UnreadableInputException">The model's config.json cannot be read, or its family is not supported.</exception>
     /// <exception cref="UsageException">An option makes no sense for the model, the machine or another option.</exception>
@@ -77,10 +74,11 @@ public static class TrainingPlanner
             SequenceTokens = sequenceTokens,
             SequencesPerStep = (int)sequences,
             Hardware = options.Hardware,
-            GpuBudgetBytes = Budget("--gpu-memory", options.GpuMemoryBytes, options.Hardware.Gpu.MemoryGiB, "gpu.memoryGiB", Math.Max(0, options.Hardware.Gpu.MemoryGiB - GpuContextGiB)),
+            GpuBudgetBytes = Budget("--gpu-memory", options.GpuMemoryBytes, options.Hardware.Gpu.MemoryGiB, "gpu.memoryGiB", Math.Max(0, options.Hardware.Gpu.MemoryGiB - (options.CountsPublishedStates ? 0 : GpuContextGiB))),
             CpuBudgetBytes = Budget("--cpu-memory", options.CpuMemoryBytes, options.Hardware.Cpu.MemoryGiB, "cpu.memoryGiB", options.Hardware.Cpu.MemoryGiB * CpuFraction),
             CpuBesideBytes = SwapModel.BesideBytes(layout, StoreDescription.DefaultTileParameters),
             NvmeBudgetBytes = NvmeBudget(options),
+            Costs = options.CountsPublishedStates ? PublishedWorkload.Costs : new CostOptions(),
             Choices = new PlanChoices
             {
                 Order = options.Order,
@@ -99,7 +97,7 @@ public static class TrainingPlanner
     {
         Workload work = ModelWorkload.Create(
             layout, options.Type, sequenceTokens, microBatchSequences, numMicroBatches: 1, RunNumerics.DefaultHeadChunkTokens, StoreDescription.DefaultTileParameters);
-        return options.CountsPublishedStates ? work with { StateWriteBytes = PublishedWriteBytes } : work;
+        return options.CountsPublishedStates ? PublishedWorkload.Of(work, layout.Config) : work;
     }
 
     private static string NameOf(string folderOrConfigPath)
