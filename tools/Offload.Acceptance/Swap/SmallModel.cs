@@ -43,7 +43,9 @@ internal sealed class SmallModel
             Seed = 0,
             ComputeThreads = 1,
         };
-        Work = ModelWorkload.Create(Layout, type, sequenceTokens, microBatchSequences, numMicroBatches, Numerics.HeadChunkTokens, tileParameters);
+        Workload work = ModelWorkload.Create(Layout, type, sequenceTokens, microBatchSequences, numMicroBatches, Numerics.HeadChunkTokens, tileParameters);
+        // Slowed-down compute is given its time by its FLOPs: element-wise work takes none beside them.
+        Work = work with { Units = [.. work.Units.Select(unit => unit with { ElementBytes = 0 })] };
     }
 
     public ModelLayout Layout { get; }
