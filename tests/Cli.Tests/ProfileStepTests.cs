@@ -36,13 +36,14 @@ public sealed class ProfileStepTests : IDisposable
 
         JsonElement[] lanes = [.. profile.GetProperty("lanes").EnumerateArray()];
         Assert.Equal(["Compute", "H2D", "D2H", "SsdRead", "SsdWrite", "CpuUpdate"], lanes.Select(lane => Text(lane, "name")));
-        double mean = each.Average();
+        double pace = lanes.Max(lane => lane.GetProperty("busySeconds").GetDouble() + lane.GetProperty("idleSeconds").GetDouble());
+        Assert.InRange(pace, each.Min() / 2, each.Max() * 2);
         Assert.All(lanes, lane =>
         {
             double busy = lane.GetProperty("busySeconds").GetDouble();
             double idle = lane.GetProperty("idleSeconds").GetDouble();
-            // Steps overlap: a lane may have done a little more in the time of these steps than belongs to them.
-            Assert.InRange(busy + idle, mean * 0.999, Math.Max(mean, busy) * 1.001);
+            // Steps overlap: the pace of the lane that goes on slowest, which all are measured by, is not quite the mean of the steps.
+            Assert.Equal(pace, busy + idle, 1e-6 + (1e-3 * pace));
             Assert.True(busy > 0 && lane.GetProperty("predictedBusySeconds").GetDouble() > 0 && lane.GetProperty("operations").GetInt32() > 0);
             Assert.True(lane.GetProperty("achievedRate").GetDouble() > 0 && lane.GetProperty("profileRate").GetDouble() > 0);
             Assert.All(lane.GetProperty("waitedForSeconds").EnumerateObject(), cause => Assert.True(cause.Value.GetDouble() > 0));

@@ -16,6 +16,7 @@ AcceptanceCheck[] checks =
     new("split-master", "all 2^32 float32 patterns through the split master, every vector width (a minute on two cores)", SplitMasterSweep.Run),
     new("crash", "offload train killed 75 times at random moments and resumed, with states in memory and on drives, against a run that nobody touched (five minutes)", CrashLaw.Run),
     new("faults", "each operation of runs with states on drives failing in each way, and the run resumed (five minutes)", FaultLaw.Run),
+    new("swap-plans", "1000 random models and plans, overlapped and one operation at a time, against the resident model's bits (three minutes)", SwapPlansLaw.Run),
     new("swap-faults", "runs of the swapped model in all orders and update modes with a fault in every lane, and the run resumed (half an hour)", SwapFaultLaw.Run),
     new("store-crash", "10000 random histories of a state store whose machine crashes, against a model (a few minutes)", StoreChecks.RunCrashes),
     new("store-fuzz", "a million broken labels, headers and commit records of stores, and safetensors headers (a few minutes)", StoreChecks.RunFuzz),

@@ -2,37 +2,13 @@ using static TorchSharp.torch;
 
 namespace Offload.Engine.Tests.Compute;
 
-/// <summary>Random tensors, comparisons and autograd for the tests of compute.</summary>
-internal static class Tensors
+/// <summary>Comparisons and autograd for the tests of compute.</summary>
+internal static partial class Tensors
 {
     /// <summary>One unit in the last place of bf16, relative: two roundings of nearly the same fp32 value differ by no more.</summary>
     public const double BFloat16Step = 1.0 / 128;
 
     public static readonly ScalarType[] ComputeTypes = [ScalarType.Float32, ScalarType.BFloat16];
-
-    /// <summary>Normal values around a mean.</summary>
-    public static Tensor Normal(Random random, ScalarType type, double scale, double mean, params long[] shape)
-    {
-        var values = new float[shape.Aggregate(1L, (product, size) => product * size)];
-        for (int i = 0; i < values.Length; i++)
-        {
-            double radius = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble()));
-            values[i] = (float)(mean + (scale * radius * Math.Cos(2 * Math.PI * random.NextDouble())));
-        }
-
-        using Tensor flat = tensor(values, ScalarType.Float32);
-        using Tensor shaped = flat.reshape(shape);
-        return shaped.to(type, copy: true);
-    }
-
-    public static Tensor Normal(Random random, ScalarType type, params long[] shape) => Normal(random, type, scale: 1, mean: 0, shape);
-
-    /// <summary>Elements as fp32.</summary>
-    public static float[] Values(Tensor tensor)
-    {
-        using Tensor values = tensor.detach().to(ScalarType.Float32).contiguous();
-        return values.data<float>().ToArray();
-    }
 
     /// <summary>Each element within <paramref name="relative"/> of itself or of the root mean square, whichever is larger; NaN and infinity as expected.</summary>
     public static void AssertClose(float[] expected, float[] actual, double relative, string what)

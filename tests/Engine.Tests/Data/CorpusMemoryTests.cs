@@ -32,7 +32,9 @@ public sealed class CorpusMemoryTests : IDisposable
 
         Assert.True(store.NumTokens > 8_000_000);
         Assert.True(live.Samples.Count >= 3, $"{live.Samples.Count} samples");
-        Assert.True(live.Samples.Max() - live.Samples[0] < 2 << 20, string.Join(", ", live.Samples));
+
+        // Each thread that takes part keeps buffers of its own.
+        Assert.True(live.Samples.Max() - live.Samples[0] < 8 << 20, string.Join(", ", live.Samples));
     }
 
     private sealed class LiveBytes : IProgress<TokenizingProgress>
