@@ -2,6 +2,7 @@ using Offload.Engine.Models;
 using Offload.Engine.States;
 using Offload.Profiles;
 using Offload.Storage;
+using Offload.Storage.Files;
 using Offload.Storage.States;
 
 namespace Offload.Engine.Training;
@@ -124,12 +125,20 @@ internal sealed class RunStore
     public IEnumerable<(string Path, long SizeBytes)> Needs(StoreGeometry geometry) =>
         Folders.Select(folder => (folder, Math.Max(0, (geometry.SizeBytes / Folders.Count) - HalfMadeBytes(folder))));
 
+    /// <summary>Room that states, activations and gradients may take on the drives: what is free, and what the store holds already.</summary>
+    public long DriveBytes() => DiskSpace.AvailableTogether(Folders) + Folders.Sum(folder => HalfMadeBytes(folder) + FileBytes(Path.Join(folder, StoreFiles.FileName)));
+
     private StoreSummary? ReadSummary() => State == StoreFilesState.Committed ? StoreFiles.TryReadSummary(Folders) : null;
 
     /// <summary>What a half-made store takes that will make room for the new one.</summary>
     private static long HalfMadeBytes(string folder)
     {
-        var file = new FileInfo(Path.Join(folder, StoreFiles.FileName + StoreFiles.PartSuffix));
+        return FileBytes(Path.Join(folder, StoreFiles.FileName + StoreFiles.PartSuffix));
+    }
+
+    private static long FileBytes(string path)
+    {
+        var file = new FileInfo(path);
         return file.Exists ? file.Length : 0;
     }
 

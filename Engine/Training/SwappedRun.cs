@@ -4,7 +4,6 @@ using Offload.Engine.Planning;
 using Offload.Engine.Swapping;
 using Offload.Profiles;
 using Offload.Profiles.Hardware;
-using Offload.Storage.Files;
 using Offload.Storage.States;
 using Offload.Swap;
 using Offload.Swap.Planning;
@@ -113,8 +112,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
             GpuBudgetBytes = gpuBytes,
             CpuBudgetBytes = cpuBytes,
             CpuBesideBytes = SwapModel.BesideBytes(description),
-            // The room for the store itself is checked with all else that the run writes; what is left is for activations and gradients.
-            NvmeBudgetBytes = store.IsOnDrives ? DiskSpace.AvailableTogether(store.Folders) + (2 * StoreGeometry.Of(description).StateBytes) : null,
+            NvmeBudgetBytes = store.IsOnDrives ? store.DriveBytes() : null,
             Choices = new PlanChoices
             {
                 Order = options.Order ?? StepOrder.LayerMajor,

@@ -2,7 +2,8 @@ using Offload.Swap.Schedules;
 
 namespace Offload.Swap.Planning;
 
-/// <summary>Forward alone, micro-batches in groups as in training, so that it never needs more memory than that. Stateless.</summary>
+/// <summary>Forward alone, micro-batches in groups as in training, so that it needs little more memory, if any: more weights may pass
+/// through CPU memory at a time. Stateless.</summary>
 internal static class ForwardBuilder
 {
     /// <summary>Builds it.</summary>

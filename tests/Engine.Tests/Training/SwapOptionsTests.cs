@@ -25,6 +25,17 @@ public sealed class SwapOptionsTests : IDisposable
     }
 
     [Fact]
+    public void Run_TooLittleMemoryToStayIn_IsSwappedWithTheSameBits()
+    {
+        string resident = TinyRun.Train(_run.Options("resident")).WeightsHash;
+
+        TrainingResult swapped = TinyRun.Train(_run.Options("little") with { CpuMemoryBytes = 200L << 20 });
+
+        Assert.Equal(resident, swapped.WeightsHash);
+        Assert.True(swapped.PeakGpuBytes > 0, "it was not swapped");
+    }
+
+    [Fact]
     public void Run_BudgetsThatNothingFits_AreRefused()
     {
         PlanInfeasibleException error = Assert.Throws<PlanInfeasibleException>(() => TinyRun.Train(_run.Options("refused") with { GpuMemoryBytes = 1000 }));
