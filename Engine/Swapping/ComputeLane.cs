@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Offload.Engine.Optimizers;
 using Offload.Swap.Planning;
 using Offload.Swap.Schedules;
 
@@ -12,7 +10,7 @@ internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
 {
     private static readonly ActivationPolicy[] Nothing = [.. Enumerable.Repeat(ActivationPolicy.Recompute, ActivationSizes.NumActivations)];
 
-    private readonly UnitCompute _compute = engine.Compute;
+    private readonly IUnitCompute _compute = engine.Compute;
 
     /// <summary>Runs one operation.</summary>
     public void Run(int index, in Operation operation, StepInFlight step)
@@ -35,10 +33,10 @@ internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
                 _compute.RoundGradients(operation.Unit, slots.Find(index, ContentKind.GradientSum, operation.Unit), slots.Find(index, ContentKind.TiedGradientSum));
                 break;
             case OperationKind.NormOnGpu:
-                step.SumsOfSquares[operation.Unit] = engine.ComputeNorm.SumOfSquares(Gradient(index, operation.Unit), engine.Layout.Units[operation.Unit].Count);
+                _compute.SumOfSquares(operation.Unit, Gradient(index, operation.Unit), step.SumsOfSquares + operation.Unit);
                 break;
             case OperationKind.UpdateOnGpu:
-                engine.Updates.OnGpu(slots, index, operation, step, Gradient(index, operation.Unit));
+                engine.Updates.OnGpu(slots, index, operation, step);
                 break;
             default:
                 throw new InvalidOperationException($"{operation.Kind} is not for the compute lane");
@@ -80,17 +78,19 @@ internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
             return;
         }
 
-        step.Loss += _compute.HeadLoss(
+        _compute.HeadLoss(
             slots.Find(index, ContentKind.Weights, unit), TiedWeights(index), slots.Find(index, ContentKind.Input, unit),
-            slots.Find(index, ContentKind.HiddenGradient), sums, tiedSums, isFirst, batch, step.GradScale);
+            slots.Find(index, ContentKind.HiddenGradient), sums, tiedSums, isFirst, batch, step.GradScale,
+            step.Losses + operation.MicroBatch);
     }
 
     private void ForwardLoss(int index, in Operation operation, StepInFlight step)
     {
         if (step.Batch(operation.MicroBatch) is { } batch)
         {
-            step.Losses[operation.MicroBatch] = _compute.ForwardLoss(
-                slots.Find(index, ContentKind.Weights, operation.Unit), TiedWeights(index), slots.Find(index, ContentKind.Input, operation.Unit), batch);
+            _compute.ForwardLoss(
+                slots.Find(index, ContentKind.Weights, operation.Unit), TiedWeights(index), slots.Find(index, ContentKind.Input, operation.Unit), batch,
+                step.Losses + operation.MicroBatch);
         }
     }
 
@@ -116,15 +116,15 @@ internal sealed unsafe class ComputeLane(SlotTable slots, SwapEngine engine)
         }
     }
 
-    private GradientPointer Gradient(int index, int unit) => engine.GradientAt(slots.Find(index, ContentKind.Gradient, unit));
+    private byte* Gradient(int index, int unit) => slots.Find(index, ContentKind.Gradient, unit);
 
     private byte* TiedWeights(int index) => engine.Layout.Config.TiedEmbeddings ? slots.Find(index, ContentKind.Weights, 0) : null;
 
-    private static void ClearIf(bool isFirst, byte* sums, long count)
+    private void ClearIf(bool isFirst, byte* sums, long count)
     {
         if (isFirst)
         {
-            NativeMemory.Clear(sums, (nuint)(count * sizeof(float)));
+            _compute.Clear(sums, count);
         }
     }
 }

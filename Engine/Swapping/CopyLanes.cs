@@ -11,7 +11,6 @@ internal sealed unsafe class CopyLanes(SlotTable slots, SwapEngine engine)
     /// <summary>Runs one operation.</summary>
     public void Run(int index, in Operation operation, CancellationToken cancellation)
     {
-        Link link = operation.Lane == Lane.H2D ? engine.ToGpu : engine.FromGpu;
         byte* source = slots.Address(slots.Only(index, AccessMode.Read));
         long sizeBytes = operation.Amount;
         if (operation.Kind == OperationKind.SaveStates)
@@ -29,6 +28,6 @@ internal sealed unsafe class CopyLanes(SlotTable slots, SwapEngine engine)
             source += engine.Updates.HalfOf(operation.Unit, operation.Tile) * sizeBytes;
         }
 
-        link.Copy(source, slots.Address(slots.Only(index, AccessMode.Write)), sizeBytes, cancellation);
+        engine.Device.Copy(operation.Lane, source, slots.Address(slots.Only(index, AccessMode.Write)), sizeBytes, cancellation);
     }
 }

@@ -22,22 +22,27 @@ internal sealed unsafe class SlotMemory : IDisposable
     private readonly Dictionary<string, (SlotArea Area, long OffsetBytes)> _persistent = new(StringComparer.Ordinal);
     private readonly Dictionary<StepSchedule, (SlotArea Area, long OffsetBytes)[]> _places = [];
     private readonly MemoryRegion?[] _regions = new MemoryRegion?[NumAreas];
+    private readonly List<IDisposable> _pins = [];
+    private readonly IGpuMemory? _gpu;
 
     /// <param name="schedules">All schedules of a plan.</param>
     /// <param name="cpuLimit">What slots in CPU memory are reserved from.</param>
     /// <param name="gpuLimit">What slots in GPU memory are reserved from.</param>
+    /// <param name="gpu">The GPU tier: it is pinned for, and has memory of its own.</param>
     /// <param name="device">The drives, if any: memory that they transfer to and from is pinned.</param>
     /// <exception cref="MemoryLimitException">A limit, or the system, has no such room.</exception>
-    public SlotMemory(IReadOnlyList<StepSchedule> schedules, MemoryLimit cpuLimit, MemoryLimit gpuLimit, IBlockDevice? device)
+    public SlotMemory(IReadOnlyList<StepSchedule> schedules, MemoryLimit cpuLimit, MemoryLimit gpuLimit, ISwapDevice gpu, IBlockDevice? device)
     {
         long[] sizes = Place(schedules);
         ScratchBytes = sizes[(int)SlotArea.Scratch];
         try
         {
-            _regions[(int)SlotArea.Gpu] = new MemoryRegion(sizes[(int)SlotArea.Gpu], "GPU slots", gpuLimit);
+            _gpu = gpu.Allocate(sizes[(int)SlotArea.Gpu], gpuLimit);
             _regions[(int)SlotArea.Cpu] = new MemoryRegion(sizes[(int)SlotArea.Cpu], "slots that stay in CPU memory", cpuLimit);
-            var streamed = new MemoryRegion(sizes[(int)SlotArea.CpuInTurn], "slots that CPU memory lends in turn", cpuLimit);
-            _regions[(int)SlotArea.CpuInTurn] = streamed;
+            MemoryRegion copied = _regions[(int)SlotArea.CpuCopied] = new MemoryRegion(sizes[(int)SlotArea.CpuCopied], "slots that stay in CPU memory and are copied", cpuLimit);
+            MemoryRegion streamed = _regions[(int)SlotArea.CpuInTurn] = new MemoryRegion(sizes[(int)SlotArea.CpuInTurn], "slots that CPU memory lends in turn", cpuLimit);
+            Pin(gpu, copied);
+            Pin(gpu, streamed);
             if (device is not null && streamed.SizeBytes <= MaxRegisteredBytes)
             {
                 streamed.RegisterWith(device);
@@ -56,6 +61,9 @@ internal sealed unsafe class SlotMemory : IDisposable
         Gpu,
         Cpu,
 
+        /// <summary>What stays in CPU memory and is copied to or from the GPU.</summary>
+        CpuCopied,
+
         /// <summary>What passes through CPU memory, and what stays there and goes to drives as it is.</summary>
         CpuInTurn,
         Scratch,
@@ -71,22 +79,41 @@ internal sealed unsafe class SlotMemory : IDisposable
         (SlotArea Area, long OffsetBytes)[] places = _places[schedule];
         return new SlotTable(
             schedule,
-            [.. places.Select(place => _regions[(int)place.Area] is { } region ? (nint)(region.Address + place.OffsetBytes) : 0)],
+            [.. places.Select(place => (nint)AddressOf(place.Area, place.OffsetBytes))],
             [.. places.Select(place => place.OffsetBytes)]);
     }
 
     public void Dispose()
     {
+        _pins.ForEach(pin => pin.Dispose());
+        _pins.Clear();
+        _gpu?.Dispose();
         foreach (MemoryRegion? region in _regions)
         {
             region?.Dispose();
         }
     }
 
+    private void Pin(ISwapDevice gpu, MemoryRegion region)
+    {
+        if (region.SizeBytes > 0 && gpu.Pin(region.Address, region.SizeBytes) is { } pin)
+        {
+            _pins.Add(pin);
+        }
+    }
+
+    /// <summary>First byte of a place; null if it is on drives.</summary>
+    private byte* AddressOf(SlotArea area, long offsetBytes)
+    {
+        byte* start = area == SlotArea.Gpu ? _gpu!.Address : _regions[(int)area] is { } region ? region.Address : null;
+        return start is null ? null : start + offsetBytes;
+    }
+
     /// <summary>Gives every slot its place; returns the size of each area.</summary>
     private long[] Place(IReadOnlyList<StepSchedule> schedules)
     {
-        HashSet<string> streamed = [.. schedules.SelectMany(OnDriveLanes)];
+        HashSet<string> streamed = [.. schedules.SelectMany(schedule => On(schedule, Lane.SsdRead, Lane.SsdWrite))];
+        HashSet<string> copied = [.. schedules.SelectMany(schedule => On(schedule, Lane.H2D, Lane.D2H))];
         HashSet<string> stored = [.. schedules.SelectMany(Stored)];
         var persistentEnds = new long[NumAreas];
         foreach (Swap.Schedules.Slot slot in schedules.SelectMany(schedule => schedule.Slots).Where(slot => slot.IsPersistent))
@@ -116,7 +143,7 @@ internal sealed unsafe class SlotMemory : IDisposable
             Tier.Gpu => SlotArea.Gpu,
             Tier.Nvme => SlotArea.Scratch,
             // Of schedules that lie over each other, one may lend more to drives and another to the GPU: one region has room for either.
-            _ => slot.IsPersistent && !streamed.Contains(slot.Name) ? SlotArea.Cpu : SlotArea.CpuInTurn,
+            _ => !slot.IsPersistent || streamed.Contains(slot.Name) ? SlotArea.CpuInTurn : copied.Contains(slot.Name) ? SlotArea.CpuCopied : SlotArea.Cpu,
         };
     }
 
@@ -127,8 +154,8 @@ internal sealed unsafe class SlotMemory : IDisposable
         return (area, offset);
     }
 
-    private static IEnumerable<string> OnDriveLanes(StepSchedule schedule) =>
-        Accesses(schedule, operation => operation.Lane is Lane.SsdRead or Lane.SsdWrite).Select(access => schedule.Slots[access.Slot].Name);
+    private static IEnumerable<string> On(StepSchedule schedule, Lane one, Lane other) =>
+        Accesses(schedule, operation => operation.Lane == one || operation.Lane == other).Select(access => schedule.Slots[access.Slot].Name);
 
     /// <summary>States on drives: the store's.</summary>
     private static IEnumerable<string> Stored(StepSchedule schedule) =>

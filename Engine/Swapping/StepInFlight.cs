@@ -9,12 +9,23 @@ namespace Offload.Engine.Swapping;
 /// What the lanes know of one period: a step's micro-batches, and what came of them. The order of the operations decides who may read and write
 /// it when; it is used again for a later period.
 /// </summary>
-/// <param name="numUnits">Units of the model.</param>
-internal sealed class StepInFlight(int numUnits)
+internal sealed unsafe class StepInFlight
 {
     private readonly Lock _lock = new();
-    private IReadOnlyList<MicroBatch> _batches = [];
+    private readonly StagedBatch[] _batches;
+    private readonly int _numMicroBatches;
+    private int _numBatches;
     private UpdateStep? _anticipated;
+
+    /// <param name="memory">Where numbers are; borrowed.</param>
+    /// <param name="period">Its place there.</param>
+    public StepInFlight(StepMemory memory, int period)
+    {
+        _numMicroBatches = memory.NumMicroBatches;
+        _batches = [.. Enumerable.Range(0, _numMicroBatches).Select(microBatch => memory.Batch(period, microBatch))];
+        Losses = memory.Losses(period);
+        SumsOfSquares = memory.SumsOfSquares(period);
+    }
 
     /// <summary>What is asked; null in an evaluation and in a drain.</summary>
     public StepWork? Work { get; private set; }
@@ -28,14 +39,26 @@ internal sealed class StepInFlight(int numUnits)
     /// <summary>What the loss's gradient is multiplied by: 1 / <see cref="NumCounted"/>.</summary>
     public float GradScale => (float)(1.0 / NumCounted);
 
-    /// <summary>Sum of the losses so far.</summary>
-    public double Loss { get; set; }
-
-    /// <summary>Of an evaluation: each micro-batch's loss.</summary>
-    public double[] Losses { get; private set; } = [];
+    /// <summary>By micro-batch: its loss, 0 until it is known.</summary>
+    public double* Losses { get; }
 
     /// <summary>By unit: sum of squares of its rounded gradients.</summary>
-    public double[] SumsOfSquares { get; } = new double[numUnits];
+    public double* SumsOfSquares { get; }
+
+    /// <summary>Sum of the losses, micro-batches in order.</summary>
+    public double Loss
+    {
+        get
+        {
+            double loss = 0;
+            for (int microBatch = 0; microBatch < _numMicroBatches; microBatch++)
+            {
+                loss += Losses[microBatch];
+            }
+
+            return loss;
+        }
+    }
 
     /// <summary>Once the step is decided.</summary>
     public StepGradients Gradients { get; set; }
@@ -76,19 +99,20 @@ internal sealed class StepInFlight(int numUnits)
     /// <summary>Begins an evaluation.</summary>
     public void Begin(IReadOnlyList<MicroBatch> batches)
     {
-        _batches = batches;
-        Work = null;
-        Before = null;
-        Loss = 0;
-        if (Losses.Length < batches.Count)
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batches.Count, _numMicroBatches, nameof(batches));
+        for (int microBatch = 0; microBatch < batches.Count; microBatch++)
         {
-            Losses = new double[batches.Count];
+            _batches[microBatch].Set(batches[microBatch]);
         }
 
+        _numBatches = batches.Count;
+        Work = null;
+        Before = null;
+        new Span<double>(Losses, _numMicroBatches).Clear();
         NumCounted = batches.Sum(batch => (long)batch.NumCounted);
     }
 
     /// <summary>A micro-batch; null if there is none of this number, or nothing in it counts: it is left out of everything.</summary>
-    public MicroBatch? Batch(int microBatch) =>
-        microBatch < _batches.Count && _batches[microBatch].NumCounted > 0 ? _batches[microBatch] : null;
+    public StagedBatch? Batch(int microBatch) =>
+        microBatch < _numBatches && _batches[microBatch].Batch.NumCounted > 0 ? _batches[microBatch] : null;
 }

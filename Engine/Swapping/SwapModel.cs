@@ -18,7 +18,7 @@ namespace Offload.Engine.Swapping;
 /// A model that trains by a plan: what does not fit on a tier passes through it, by the plan's schedules, with all lanes at work. Gives the bits of
 /// <see cref="ResidentModel"/>. One thread drives it. Owns all but the store.
 /// </summary>
-internal sealed class SwapModel : ITrainingModel
+internal sealed unsafe class SwapModel : ITrainingModel
 {
     /// <summary>
     /// What imports, hashes and exports convert in (a chunk of 4 MiB in float32 and three of at most 1 MiB), what the first gradients are rounded in,
@@ -28,15 +28,15 @@ internal sealed class SwapModel : ITrainingModel
 
     private readonly MemoryLimit _cpuLimit;
     private readonly MemoryLimit _gpuLimit;
-    private readonly MemoryReservation? _workspace;
+    private readonly ISwapDevice _device;
     private readonly SlotMemory? _memory;
     private readonly SwapEngine? _engine;
     private readonly ScheduleExecutor? _train;
     private readonly ScheduleExecutor? _drain;
     private readonly ScheduleExecutor? _forward;
-    private readonly StepRing _steps;
-    private readonly StepRing _drains;
-    private readonly StepRing _evaluations;
+    private readonly StepRing _steps = null!;
+    private readonly StepRing _drains = null!;
+    private readonly StepRing _evaluations = null!;
     private readonly int _decision;
     private readonly int _numMicroBatches;
     private long _numBegun;
@@ -59,9 +59,7 @@ internal sealed class SwapModel : ITrainingModel
         Layout = layout;
         IsDurable = plan.IsDurable;
         _numMicroBatches = work.NumMicroBatches;
-        _steps = new StepRing(layout.Units.Count);
-        _drains = new StepRing(layout.Units.Count);
-        _evaluations = new StepRing(layout.Units.Count);
+        _device = options.CreateDevice?.Invoke() ?? new CpuSwapDevice(numerics.ComputeThreads, options.H2dBytesPerSecond, options.D2hBytesPerSecond);
         _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
         _gpuLimit = new MemoryLimit(options.GpuBytes, "GPU memory", "Raise --gpu-memory.");
         _ = _cpuLimit.Reserve(BufferBytes, "buffers");
@@ -71,9 +69,12 @@ internal sealed class SwapModel : ITrainingModel
         _decision = Schedule.Operations.ToList().FindIndex(operation => operation.Kind == OperationKind.DecideStep);
         try
         {
-            _workspace = _gpuLimit.Reserve(work.WorkspaceBytes, "workspace of compute");
-            _memory = new SlotMemory([Schedule, forward, drain], _cpuLimit, _gpuLimit, plan.IsDurable ? store.Device : null);
-            _engine = new SwapEngine(layout, numerics, plan, store, options);
+            int rows = numerics.MicroBatchSequences * numerics.SequenceTokens;
+            _steps = new StepRing(layout.Units.Count, _numMicroBatches, rows, _device);
+            _drains = new StepRing(layout.Units.Count, _numMicroBatches, rows: 0, _device);
+            _evaluations = new StepRing(layout.Units.Count, _numMicroBatches, rows, _device);
+            _memory = new SlotMemory([Schedule, forward, drain], _cpuLimit, _gpuLimit, _device, plan.IsDurable ? store.Device : null);
+            _engine = new SwapEngine(layout, numerics, plan, store, _device, _gpuLimit, options);
             if (_memory.ScratchBytes > 0)
             {
                 _engine.Scratch = ScratchFile.Create(options.ScratchFolders, _memory.ScratchBytes, wrap: options.WrapScratch);
@@ -84,7 +85,7 @@ internal sealed class SwapModel : ITrainingModel
             {
                 IsSequential = options.IsSequential,
                 MaxTracePeriods = options.MaxTracePeriods,
-                OnLaneStart = _ => ComputeThreads.Set(numerics.ComputeThreads),
+                OnLaneStart = _device.OnLaneStart,
             };
             _train = Execute(Schedule, _steps, options.BeforeOperation, executorOptions);
             _forward = Execute(forward, _evaluations, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
@@ -243,7 +244,7 @@ internal sealed class SwapModel : ITrainingModel
                 if (step.Batch(microBatch) is { } batch)
                 {
                     loss += step.Losses[microBatch];
-                    numCounted += batch.NumCounted;
+                    numCounted += batch.Batch.NumCounted;
                 }
             }
         }
@@ -276,7 +277,10 @@ internal sealed class SwapModel : ITrainingModel
         States?.Dispose();
         _engine?.Dispose();
         _memory?.Dispose();
-        _workspace?.Dispose();
+        _steps?.Dispose();
+        _drains?.Dispose();
+        _evaluations?.Dispose();
+        _device.Dispose();
     }
 
     /// <summary>After an error in an evaluation: its lanes come to rest, as they use the memory and the compute of steps. The first error is on its way up.</summary>

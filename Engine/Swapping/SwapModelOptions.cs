@@ -12,6 +12,9 @@ internal sealed record SwapModelOptions
     /// <summary>Ceiling on GPU memory, workspace included.</summary>
     public long GpuBytes { get; init; } = long.MaxValue;
 
+    /// <summary>Makes the GPU tier, which the model then owns; null: it is in CPU memory, and the CPU computes.</summary>
+    public Func<ISwapDevice>? CreateDevice { get; init; }
+
     /// <summary>Threads of the optimizer beside compute; null: as many as compute has.</summary>
     public int? UpdateThreads { get; init; }
 

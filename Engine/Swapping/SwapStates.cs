@@ -220,7 +220,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
 
         if (_weights[tile.Unit] != 0)
         {
-            SwapEngine.SetWeights(_engine.Type, (byte*)_weights[tile.Unit], shape, states);
+            _engine.HostTiles.SetWeights((byte*)_weights[tile.Unit], shape, states);
         }
     }
 
@@ -229,7 +229,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _weights[tile.Unit] != 0))
         {
             TileShape shape = _store.Geometry.Tile(tile);
-            SwapEngine.SetWeights(_engine.Type, (byte*)_weights[tile.Unit], shape, AdamWParts.In(Address(tile), shape));
+            _engine.HostTiles.SetWeights((byte*)_weights[tile.Unit], shape, AdamWParts.In(Address(tile), shape));
         }
     }
 }

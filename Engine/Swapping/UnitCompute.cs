@@ -5,6 +5,7 @@ using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
 using Offload.Engine.Training;
 using Offload.Storage.Memory;
+using Offload.Storage.States;
 using Offload.Swap.Planning;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,7 +18,7 @@ namespace Offload.Engine.Swapping;
 /// compute type. A micro-batch that counts no token is left out, as the resident model leaves it out: nothing is computed, but the first one
 /// still sets the sums to zero. One thread at a time, not inside a dispose scope of the caller's. Owns no slot memory.
 /// </summary>
-internal sealed unsafe class UnitCompute : IDisposable
+internal sealed unsafe class UnitCompute : IUnitCompute
 {
     /// <summary>Gradients that are rounded by way of a buffer of its own, before the rest can go straight to their places.</summary>
     private const int FirstRoundedElements = 1 << 16;
@@ -27,27 +28,31 @@ internal sealed unsafe class UnitCompute : IDisposable
     private readonly DecoderModel _model;
     private readonly SlotViews _views;
     private readonly GradientRounding _rounding;
+    private readonly GradientNorm _norm;
+    private readonly CpuTiles _tiles;
     private readonly NativeBuffer _firstRounded;
+    private readonly IDisposable? _workspace;
 
     /// <param name="layout">The model.</param>
     /// <param name="numerics">What fixes the bits.</param>
-    /// <param name="threads">Threads that round gradients; borrowed.</param>
-    public UnitCompute(ModelLayout layout, RunNumerics numerics, ParallelRanges threads)
+    /// <param name="threads">Threads of the optimizer's part; borrowed.</param>
+    /// <param name="workspace">What is reserved for it; taken over.</param>
+    public UnitCompute(ModelLayout layout, RunNumerics numerics, ParallelRanges threads, IDisposable? workspace = null)
     {
+        _workspace = workspace;
         _layout = layout;
         _numerics = numerics;
         _model = new DecoderModel(layout, numerics.SequenceTokens, numerics.HeadChunkTokens);
         var full = new BatchShape(numerics.MicroBatchSequences, numerics.SequenceTokens);
         _views = new SlotViews(layout, numerics.Type, new ActivationSizes(layout.Config, numerics.Type, full));
         _rounding = new GradientRounding(threads);
+        _norm = new GradientNorm(threads);
+        _tiles = new CpuTiles(layout, numerics.Type, threads);
         _firstRounded = new NativeBuffer(FirstRoundedElements * sizeof(ushort));
     }
 
-    /// <summary>Token ids to hidden states.</summary>
-    /// <param name="weights">The embedding's.</param>
-    /// <param name="batch">Ids.</param>
-    /// <param name="output">Receives the first layer's input.</param>
-    public void Embed(byte* weights, MicroBatch batch, byte* output)
+    /// <inheritdoc/>
+    public void Embed(byte* weights, StagedBatch batch, byte* output)
     {
         if (IsLeftOut(batch))
         {
@@ -57,18 +62,11 @@ internal sealed unsafe class UnitCompute : IDisposable
         EmbeddingTensors tensors = _views.Embedding(weights, areSums: false);
         Tensor destination = Hidden(output, batch);
         using DisposeScope scope = NewDisposeScope();
-        destination.copy_(_model.Embed(tensors, batch));
+        destination.copy_(_model.Embed(tensors, batch.Batch));
     }
 
-    /// <summary>Forward of a layer; keeps what the policies say.</summary>
-    /// <param name="weights">The layer's.</param>
-    /// <param name="input">Hidden states.</param>
-    /// <param name="output">Receives hidden states.</param>
-    /// <param name="kept">Receives what stays on the GPU; null if nothing does.</param>
-    /// <param name="swapped">Receives what leaves and comes back; null if nothing does.</param>
-    /// <param name="policies">One an activation of the unit's shape.</param>
-    /// <param name="batch">The micro-batch's shape and number of counted tokens.</param>
-    public void Forward(byte* weights, byte* input, byte* output, byte* kept, byte* swapped, IReadOnlyList<ActivationPolicy> policies, MicroBatch batch)
+    /// <inheritdoc/>
+    public void Forward(byte* weights, byte* input, byte* output, byte* kept, byte* swapped, IReadOnlyList<ActivationPolicy> policies, StagedBatch batch)
     {
         if (IsLeftOut(batch))
         {
@@ -85,38 +83,24 @@ internal sealed unsafe class UnitCompute : IDisposable
         made.CopyTo(places);
     }
 
-    /// <summary>Loss alone.</summary>
-    /// <param name="weights">The head's; null if it has no parameters.</param>
-    /// <param name="tiedWeights">The embedding's, if the model is tied.</param>
-    /// <param name="input">Hidden states of the last layer.</param>
-    /// <param name="batch">Targets.</param>
-    /// <returns>Sum of the counted tokens' losses.</returns>
-    public double ForwardLoss(byte* weights, byte* tiedWeights, byte* input, MicroBatch batch)
+    /// <inheritdoc/>
+    public void ForwardLoss(byte* weights, byte* tiedWeights, byte* input, StagedBatch batch, double* loss)
     {
         if (IsLeftOut(batch))
         {
-            return 0;
+            *loss = 0;
+            return;
         }
 
         HeadTensors tensors = _views.Head(weights, tiedWeights, areSums: false);
         Tensor source = Hidden(input, batch);
         using DisposeScope scope = NewDisposeScope();
-        return _model.HeadLoss(tensors, source, batch);
+        *loss = _model.HeadLoss(tensors, source, batch.Batch);
     }
 
-    /// <summary>Loss, and the head's backward.</summary>
-    /// <param name="weights">The head's; null if it has no parameters.</param>
-    /// <param name="tiedWeights">The embedding's, if the model is tied.</param>
-    /// <param name="input">Hidden states of the last layer.</param>
-    /// <param name="hiddenGradient">Receives their gradient. Not the input's memory.</param>
-    /// <param name="sums">The head's sums; null if it has no parameters.</param>
-    /// <param name="tiedSums">The head's own sum of the tied matrix's gradient, if the model is tied.</param>
-    /// <param name="isFirst">Both sums are set to zero first.</param>
-    /// <param name="batch">Targets.</param>
-    /// <param name="gradScale">1 / number of counted tokens of the whole step.</param>
-    /// <returns>Sum of the counted tokens' losses.</returns>
-    public double HeadLoss(
-        byte* weights, byte* tiedWeights, byte* input, byte* hiddenGradient, byte* sums, byte* tiedSums, bool isFirst, MicroBatch batch, float gradScale)
+    /// <inheritdoc/>
+    public void HeadLoss(
+        byte* weights, byte* tiedWeights, byte* input, byte* hiddenGradient, byte* sums, byte* tiedSums, bool isFirst, StagedBatch batch, float gradScale, double* loss)
     {
         if (isFirst)
         {
@@ -129,7 +113,8 @@ internal sealed unsafe class UnitCompute : IDisposable
 
         if (IsLeftOut(batch))
         {
-            return 0;
+            *loss = 0;
+            return;
         }
 
         HeadTensors tensors = _views.Head(weights, tiedWeights, areSums: false);
@@ -137,23 +122,13 @@ internal sealed unsafe class UnitCompute : IDisposable
         Tensor source = Hidden(input, batch);
         Tensor destination = Hidden(hiddenGradient, batch);
         using DisposeScope scope = NewDisposeScope();
-        (double loss, Tensor gradient) = _model.HeadLossAndGradients(tensors, sumTensors, source, batch, gradScale);
+        (*loss, Tensor gradient) = _model.HeadLossAndGradients(tensors, sumTensors, source, batch.Batch, gradScale);
         destination.copy_(gradient);
-        return loss;
     }
 
-    /// <summary>Backward of a layer; what was not kept is computed again.</summary>
-    /// <param name="weights">The layer's.</param>
-    /// <param name="input">Hidden states, as forward.</param>
-    /// <param name="kept">As forward left it.</param>
-    /// <param name="swapped">As forward left it.</param>
-    /// <param name="policies">As forward.</param>
-    /// <param name="hiddenGradient">In: gradient of the layer's output. Out: of its input.</param>
-    /// <param name="sums">The layer's gradients are added.</param>
-    /// <param name="isFirst">The sums are set to zero first.</param>
-    /// <param name="batch">As forward.</param>
+    /// <inheritdoc/>
     public void Backward(
-        byte* weights, byte* input, byte* kept, byte* swapped, IReadOnlyList<ActivationPolicy> policies, byte* hiddenGradient, byte* sums, bool isFirst, MicroBatch batch)
+        byte* weights, byte* input, byte* kept, byte* swapped, IReadOnlyList<ActivationPolicy> policies, byte* hiddenGradient, byte* sums, bool isFirst, StagedBatch batch)
     {
         if (isFirst)
         {
@@ -175,12 +150,8 @@ internal sealed unsafe class UnitCompute : IDisposable
         gradient.copy_(_model.Layer.Backward(tensors, sumTensors, saved, gradient, batch.Shape));
     }
 
-    /// <summary>Backward of the embedding.</summary>
-    /// <param name="batch">Ids.</param>
-    /// <param name="hiddenGradient">Gradient of the first layer's input.</param>
-    /// <param name="sums">The embedding's gradients are added.</param>
-    /// <param name="isFirst">The sums are set to zero first.</param>
-    public void EmbeddingBackward(MicroBatch batch, byte* hiddenGradient, byte* sums, bool isFirst)
+    /// <inheritdoc/>
+    public void EmbeddingBackward(StagedBatch batch, byte* hiddenGradient, byte* sums, bool isFirst)
     {
         if (isFirst)
         {
@@ -195,16 +166,10 @@ internal sealed unsafe class UnitCompute : IDisposable
         EmbeddingTensors sumTensors = _views.Embedding(sums, areSums: true);
         Tensor gradient = Hidden(hiddenGradient, batch);
         using DisposeScope scope = NewDisposeScope();
-        _model.EmbeddingBackward(sumTensors, batch, gradient);
+        _model.EmbeddingBackward(sumTensors, batch.Batch, gradient);
     }
 
-    /// <summary>
-    /// Turns a unit's sums into its gradients, in place. bfloat16 runs: rounded once, in the first half of the slot; float32 runs: the sums are
-    /// the gradients. The embedding of a tied model has the head's sum added first.
-    /// </summary>
-    /// <param name="unit">Index of the unit.</param>
-    /// <param name="sums">Its sums.</param>
-    /// <param name="tiedSums">The head's own sum of the tied matrix's gradient; read for the embedding of a tied model alone.</param>
+    /// <inheritdoc/>
     public void RoundGradients(int unit, byte* sums, byte* tiedSums)
     {
         if (unit == 0 && _layout.Config.TiedEmbeddings)
@@ -220,19 +185,8 @@ internal sealed unsafe class UnitCompute : IDisposable
         }
     }
 
-    /// <summary>Sets a unit's sums to zero.</summary>
-    public void ClearSums(int unit, byte* sums) => Clear(sums, _layout.Units[unit].Count);
-
-    /// <summary>Frees the views.</summary>
-    public void Dispose()
-    {
-        _views.Dispose();
-        _firstRounded.Dispose();
-    }
-
-    private static bool IsLeftOut(MicroBatch batch) => batch.NumCounted == 0;
-
-    private void Clear(byte* sums, long count)
+    /// <inheritdoc/>
+    public void Clear(byte* sums, long count)
     {
         if (count > 0)
         {
@@ -243,7 +197,33 @@ internal sealed unsafe class UnitCompute : IDisposable
         }
     }
 
-    private Tensor Hidden(byte* address, MicroBatch batch)
+    /// <inheritdoc/>
+    public void SumOfSquares(int unit, byte* gradient, double* result) =>
+        *result = _norm.SumOfSquares(CpuTiles.GradientAt(_numerics.Type, gradient), _layout.Units[unit].Count);
+
+    /// <inheritdoc/>
+    public void Update(int unit, TileShape shape, AdamWStates source, AdamWStates destination, byte* gradient, byte* weights, in UpdateStep step) =>
+        _tiles.Update(unit, shape, source, destination, gradient, weights, step);
+
+    /// <inheritdoc/>
+    public void CopyTile(byte* source, byte* destination, long sizeBytes) => _tiles.CopyTile(source, destination, sizeBytes);
+
+    /// <inheritdoc/>
+    public void SetWeights(byte* weights, TileShape shape, AdamWStates states) => _tiles.SetWeights(weights, shape, states);
+
+    /// <summary>Frees the views, and what was reserved.</summary>
+    public void Dispose()
+    {
+        _views.Dispose();
+        _firstRounded.Dispose();
+        _workspace?.Dispose();
+    }
+
+    private static bool IsLeftOut(StagedBatch batch) => batch.Batch.NumCounted == 0;
+
+    private void ClearSums(int unit, byte* sums) => Clear(sums, _layout.Units[unit].Count);
+
+    private Tensor Hidden(byte* address, StagedBatch batch)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(batch.Shape.Rows, (long)_numerics.MicroBatchSequences * _numerics.SequenceTokens, nameof(batch));
         return _views.Part(address, ActivationPart.Hidden, batch.Shape);

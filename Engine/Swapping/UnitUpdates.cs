@@ -17,21 +17,16 @@ internal sealed unsafe class UnitUpdates
     private readonly SwapEngine _engine;
     private readonly UpdateMode _mode;
     private readonly GradientNorm _norm;
-    private readonly UnitUpdate _update;
-    private readonly UnitUpdate _updateOnGpu;
     private readonly TileState[][] _tiles;
     private UpdateStep? _decided;
 
     /// <param name="engine">What the lanes share; its store and layout are there.</param>
     /// <param name="updateThreads">Threads of the CpuUpdate lane; borrowed.</param>
-    /// <param name="computeThreads">Threads of the Compute lane; borrowed.</param>
-    public UnitUpdates(SwapEngine engine, ParallelRanges updateThreads, ParallelRanges computeThreads)
+    public UnitUpdates(SwapEngine engine, ParallelRanges updateThreads)
     {
         _engine = engine;
         _mode = engine.Plan.Update;
         _norm = new GradientNorm(updateThreads);
-        _update = new UnitUpdate(engine.Layout, updateThreads);
-        _updateOnGpu = new UnitUpdate(engine.Layout, computeThreads);
         _tiles = [.. engine.Layout.Units.Select(unit => NewTiles(unit, engine.Store.Geometry))];
     }
 
@@ -47,7 +42,7 @@ internal sealed unsafe class UnitUpdates
                 Decide(step);
                 break;
             case OperationKind.UpdateStates:
-                Update(_update, slots, index, operation, step, _engine.GradientAt(slots.Find(index, ContentKind.Gradient, operation.Unit)));
+                Update(_engine.HostTiles, slots, index, operation, step);
                 break;
             default:
                 throw new InvalidOperationException($"{operation.Kind} is not for the update lane");
@@ -55,8 +50,8 @@ internal sealed unsafe class UnitUpdates
     }
 
     /// <summary>Runs an update on the compute lane.</summary>
-    public void OnGpu(SlotTable slots, int index, in Operation operation, StepInFlight step, GradientPointer gradient) =>
-        Update(_updateOnGpu, slots, index, operation, step, gradient);
+    public void OnGpu(SlotTable slots, int index, in Operation operation, StepInFlight step) =>
+        Update(_engine.Compute, slots, index, operation, step);
 
     /// <summary>Whether an operation of an update has anything to do in its period.</summary>
     public bool IsDue(in Operation operation, StepInFlight step) =>
@@ -134,7 +129,7 @@ internal sealed unsafe class UnitUpdates
     private void Norm(SlotTable slots, int index, int unit, StepInFlight step)
     {
         UnitLayout layout = _engine.Layout.Units[unit];
-        double sum = _norm.SumOfSquares(_engine.GradientAt(slots.Find(index, ContentKind.Gradient, unit)), layout.Count);
+        double sum = _norm.SumOfSquares(CpuTiles.GradientAt(_engine.Type, slots.Find(index, ContentKind.Gradient, unit)), layout.Count);
         step.SumsOfSquares[unit] = sum;
         if (_mode == UpdateMode.Immediate && !double.IsFinite(sum))
         {
@@ -172,10 +167,11 @@ internal sealed unsafe class UnitUpdates
         }
     }
 
-    private void Update(UnitUpdate update, SlotTable slots, int index, in Operation operation, StepInFlight step, GradientPointer gradient)
+    private void Update(ITileCompute tiles, SlotTable slots, int index, in Operation operation, StepInFlight step)
     {
         TileShape shape = Shape(operation);
         byte* slot = slots.Find(index, ContentKind.States, operation.Unit);
+        byte* weights = slots.Find(index, ContentKind.Weights, operation.Unit);
         bool isDue = IsDue(operation, step);
         UpdateStep? constants = !isDue ? null : IsAnticipated(operation) ? step.Anticipate() : _decided;
         if (!isDue || (constants is null && operation.Guard == Guard.None))
@@ -183,7 +179,7 @@ internal sealed unsafe class UnitUpdates
             // Nothing to do, or the step is skipped: all stays as it is.
             if (operation.BringsWeights)
             {
-                SetWeights(slots.Find(index, ContentKind.Weights, operation.Unit), shape, AdamWParts.In(slot, shape));
+                tiles.SetWeights(weights, shape, AdamWParts.In(slot, shape));
             }
 
             return;
@@ -200,26 +196,24 @@ internal sealed unsafe class UnitUpdates
             source = slot + ((1 - tile.Half) * shape.SizeBytes);
         }
 
+        tile.IsDirty = true;
         AdamWStates states = AdamWParts.In(destination, shape);
         if (constants is { } found)
         {
-            update.Run(operation.Unit, shape.FirstParameter, shape.NumParameters, AdamWParts.In(source, shape), states, gradient.From(shape.FirstParameter), found);
-        }
-        else if (source != destination)
-        {
-            Buffer.MemoryCopy(source, destination, shape.SizeBytes, shape.SizeBytes);
+            tiles.Update(operation.Unit, shape, AdamWParts.In(source, shape), states, slots.Find(index, ContentKind.Gradient, operation.Unit), weights, found);
+            return;
         }
 
-        tile.IsDirty = true;
-        byte* weights = slots.Find(index, ContentKind.Weights, operation.Unit);
+        if (source != destination)
+        {
+            tiles.CopyTile(source, destination, shape.SizeBytes);
+        }
+
         if (weights is not null)
         {
-            SetWeights(weights, shape, states);
+            tiles.SetWeights(weights, shape, states);
         }
     }
-
-    private void SetWeights(byte* weights, TileShape shape, AdamWStates states) =>
-        SwapEngine.SetWeights(_engine.Type, weights, shape, states);
 
     /// <summary>What becomes of one tile. Whoever touches it does so in the order of its slot.</summary>
     private sealed class TileState

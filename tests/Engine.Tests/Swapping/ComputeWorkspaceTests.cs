@@ -90,7 +90,9 @@ public sealed unsafe class ComputeWorkspaceTests
         byte* k = (byte*)kept.Address;
         var random = new Random(1);
         int[] ids = [.. Enumerable.Range(0, shape.Rows).Select(_ => random.Next(layout.Config.VocabularySize))];
-        var batch = new MicroBatch(shape, ids, ids);
+        var batch = new StagedBatch(new MicroBatch(shape, ids, ids));
+        double loss = 0;
+        double* result = &loss;
         ActivationPolicy[] all = [.. Enumerable.Repeat(ActivationPolicy.Keep, ActivationSizes.NumActivations)];
         ActivationPolicy[] none = [.. Enumerable.Repeat(ActivationPolicy.Recompute, ActivationSizes.NumActivations)];
         Action[] operations =
@@ -99,7 +101,7 @@ public sealed unsafe class ComputeWorkspaceTests
             () => compute.Forward(w, x, y, k, null, all, batch),
             () => compute.Backward(w, x, k, null, all, y, s, isFirst: true, batch),
             () => compute.Backward(w, x, null, null, none, y, s, isFirst: true, batch),
-            () => compute.HeadLoss(w, w, x, y, s, s, isFirst: true, batch, 1f),
+            () => compute.HeadLoss(w, w, x, y, s, s, isFirst: true, batch, 1f, result),
             () => compute.EmbeddingBackward(batch, y, s, isFirst: true),
         ];
         return operations.Max(Peak);

@@ -157,7 +157,7 @@ public sealed unsafe class UnitComputeTests : IDisposable
     {
         RunNumerics numerics = Numerics(ComputeType.Float32);
         using var compute = new UnitCompute(ModelLayout.Create(SmallLlama.Config), numerics, _threads);
-        MicroBatch batch = Batch(new Random(1), SmallLlama.Config, Sequences + 1);
+        var batch = new StagedBatch(Batch(new Random(1), SmallLlama.Config, Sequences + 1));
 
         Assert.Throws<ArgumentOutOfRangeException>(() => compute.Embed(null, batch, null));
     }

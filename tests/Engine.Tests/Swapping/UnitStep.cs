@@ -49,7 +49,8 @@ internal sealed unsafe class UnitStep : IDisposable
             : Enumerable.Range(0, batches.Count).SelectMany(microBatch => units.Select(unit => (unit.Unit, unit.IsForward, microBatch)));
         foreach ((int unit, bool isForward, int microBatch) in order)
         {
-            loss += isForward ? Forward(unit, microBatch, batches[microBatch], gradScale) : Backward(unit, microBatch, batches[microBatch]);
+            var batch = new StagedBatch(batches[microBatch]);
+            loss += isForward ? Forward(unit, microBatch, batch, gradScale) : Backward(unit, microBatch, batch);
         }
 
         _slots.AssertGuardsAreWhole();
@@ -62,7 +63,9 @@ internal sealed unsafe class UnitStep : IDisposable
         double loss = 0;
         for (int i = 0; i < batches.Count; i++)
         {
-            loss += _compute.ForwardLoss(Weights(_head), Weights(0), Hidden(_head, i), batches[i]);
+            double ofBatch;
+            _compute.ForwardLoss(Weights(_head), Weights(0), Hidden(_head, i), new StagedBatch(batches[i]), &ofBatch);
+            loss += ofBatch;
         }
 
         return loss / batches.Sum(batch => (long)batch.NumCounted);
@@ -77,7 +80,7 @@ internal sealed unsafe class UnitStep : IDisposable
 
     public void Dispose() => _slots.Dispose();
 
-    private double Forward(int unit, int microBatch, MicroBatch batch, float gradScale)
+    private double Forward(int unit, int microBatch, StagedBatch batch, float gradScale)
     {
         if (unit == 0)
         {
@@ -89,14 +92,16 @@ internal sealed unsafe class UnitStep : IDisposable
         }
         else
         {
-            return _compute.HeadLoss(
-                Weights(_head), Weights(0), Hidden(_head, microBatch), Gradient(microBatch), Sums(_head), TiedSums(), microBatch == 0, batch, gradScale);
+            double loss;
+            _compute.HeadLoss(
+                Weights(_head), Weights(0), Hidden(_head, microBatch), Gradient(microBatch), Sums(_head), TiedSums(), microBatch == 0, batch, gradScale, &loss);
+            return loss;
         }
 
         return 0;
     }
 
-    private double Backward(int unit, int microBatch, MicroBatch batch)
+    private double Backward(int unit, int microBatch, StagedBatch batch)
     {
         if (unit == 0)
         {
