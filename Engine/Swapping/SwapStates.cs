@@ -17,13 +17,16 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
 {
     private const int ChunkElements = 1 << 18;
 
+    /// <summary>Tiles written at a time: of 24 MiB each, so the drive has work while the checksums of others are computed.</summary>
+    private const int NumWriters = 4;
+
     private readonly SwapEngine _engine;
     private readonly StateStore _store;
     private readonly MemoryLimit _cpuLimit;
     private readonly nint[][] _tiles; // Of units whose states stay in memory: where each is. Others: empty.
     private readonly nint[] _weights; // In CPU memory or for good on the GPU; 0: they come from the store.
     private readonly StoreMasters _masters;
-    private readonly TileTransfer _writer;
+    private readonly TransferTurns _writers;
     private TileRing? _importRing;
     private StoreImport? _import;
     private bool _isDisposed;
@@ -39,7 +42,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         Layout = engine.Layout;
         _tiles = [.. Layout.Units.Select(unit => StaysInMemory(unit) ? new nint[_store.Geometry.TileCount(unit.Index)] : [])];
         _weights = new nint[Layout.Units.Count];
-        _writer = new TileTransfer(_store);
+        _writers = new TransferTurns(_store, NumWriters);
         _masters = new StoreMasters(Layout, _store, cpuLimit);
         FindSlots(slots);
     }
@@ -145,10 +148,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             return;
         }
 
-        foreach (TileId tile in _store.Geometry.Tiles())
-        {
-            Write(tile);
-        }
+        Write(_store.Geometry.Tiles());
     }
 
     /// <summary>Writes what stays in memory and is newer than the store has it.</summary>
@@ -156,10 +156,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     public void WriteDirty()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)))
-        {
-            Write(tile);
-        }
+        Write(_store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)));
     }
 
     /// <summary>Frees what an import that did not end has left. The memory of the states goes with the model: nothing is to be read any more.</summary>
@@ -203,11 +200,23 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         return (AdamWParts.In(Address(tile), shape), shape);
     }
 
-    private void Write(TileId tile)
+    private void Write(IEnumerable<TileId> tiles)
     {
-        _writer.PrepareWrite(tile, Address(tile), IoPriority.Normal);
-        _store.Start(_writer);
-        _writer.Wait();
+        try
+        {
+            foreach (TileId tile in tiles)
+            {
+                _writers.Next().PrepareWrite(tile, Address(tile), IoPriority.Normal);
+                _writers.Start();
+            }
+
+            _writers.Drain();
+        }
+        catch
+        {
+            _writers.Abandon();
+            throw;
+        }
     }
 
     private void Take(TileId tile, TileShape shape, byte* source)
