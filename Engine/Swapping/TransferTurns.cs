@@ -24,6 +24,9 @@ internal sealed class TransferTurns
         _transfers = [.. Enumerable.Range(0, count).Select(_ => new TileTransfer(store))];
     }
 
+    /// <summary>Number of the transfer whose turn it is, from 0.</summary>
+    public int NextIndex => (_oldest + _numInFlight) % _transfers.Length;
+
     /// <summary>The transfer whose turn it is: the caller prepares it for <see cref="Start()"/>. If all are in flight, waits for the oldest.</summary>
     /// <inheritdoc cref="TileTransfer.Wait"/>
     public TileTransfer Next(CancellationToken cancellation = default)
@@ -33,13 +36,13 @@ internal sealed class TransferTurns
             Settle(cancellation);
         }
 
-        return _transfers[(_oldest + _numInFlight) % _transfers.Length];
+        return _transfers[NextIndex];
     }
 
     /// <summary>Starts it.</summary>
     public void Start()
     {
-        Start(_store, _transfers[(_oldest + _numInFlight) % _transfers.Length]);
+        Start(_store, _transfers[NextIndex]);
         _numInFlight++;
     }
 
