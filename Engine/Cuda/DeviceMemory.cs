@@ -68,11 +68,11 @@ internal sealed unsafe class DeviceMemory : IDisposable
         }
 
         _device.MakeCurrent();
-        byte* address = _address;
+        int result = CudaDriver.cuMemFree_v2(_address);
         _address = null;
         Interlocked.Add(ref _outstandingBytes, -SizeBytes);
         _reservation?.Dispose();
-        CudaDriver.CheckRelease(CudaDriver.cuMemFree_v2(address), "free GPU memory");
+        CudaDriver.CheckRelease(result, "free GPU memory");
     }
 
     private static MemoryLimitException NoRoom(CudaDevice device, long sizeBytes, string name)

@@ -113,9 +113,17 @@ internal sealed unsafe class PinnedMemory : IDisposable
     /// <summary>Each thread takes the next piece until there is none, or one failed.</summary>
     private void RegisterPieces()
     {
+        try
+        {
+            _device.MakeCurrent();
+        }
+        catch (CudaException error)
+        {
+            // The constructor tells: an exception would end the process from a thread of its own.
+            Interlocked.CompareExchange(ref _firstError, error.Result, 0);
+        }
+
         byte* end = Address + SizeBytes;
-        // Opened by the caller and not disposed meanwhile: that this fails means that the context is lost, and so does what follows.
-        _device.MakeCurrent();
         while (Volatile.Read(ref _firstError) == 0 && Interlocked.Increment(ref _numTaken) - 1 is int piece && piece < _starts.Length)
         {
             var start = (byte*)_starts[piece];

@@ -28,7 +28,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
 
     private readonly MemoryLimit _cpuLimit;
     private readonly MemoryLimit _gpuLimit;
-    private readonly ISwapDevice _device;
+    private readonly ISwapDevice? _device;
     private readonly SlotMemory? _memory;
     private readonly SwapEngine? _engine;
     private readonly ScheduleExecutor? _train;
@@ -59,7 +59,6 @@ internal sealed unsafe class SwapModel : ITrainingModel
         Layout = layout;
         IsDurable = plan.IsDurable;
         _numMicroBatches = work.NumMicroBatches;
-        _device = options.CreateDevice?.Invoke() ?? new CpuSwapDevice(numerics.ComputeThreads, options.H2dBytesPerSecond, options.D2hBytesPerSecond);
         _cpuLimit = new MemoryLimit(options.CpuBytes, "CPU memory", "Raise --cpu-memory.");
         _gpuLimit = new MemoryLimit(options.GpuBytes, "GPU memory", "Raise --gpu-memory.");
         _ = _cpuLimit.Reserve(BufferBytes, "buffers");
@@ -69,6 +68,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
         _decision = Schedule.Operations.ToList().FindIndex(operation => operation.Kind == OperationKind.DecideStep);
         try
         {
+            _device = options.CreateDevice?.Invoke() ?? new CpuSwapDevice(numerics.ComputeThreads, options.H2dBytesPerSecond, options.D2hBytesPerSecond);
             int rows = numerics.MicroBatchSequences * numerics.SequenceTokens;
             _steps = new StepRing(layout.Units.Count, _numMicroBatches, rows, _device);
             _drains = new StepRing(layout.Units.Count, _numMicroBatches, rows: 0, _device);
@@ -280,7 +280,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
         _steps?.Dispose();
         _drains?.Dispose();
         _evaluations?.Dispose();
-        _device.Dispose();
+        _device?.Dispose();
     }
 
     /// <summary>After an error in an evaluation: its lanes come to rest, as they use the memory and the compute of steps. The first error is on its way up.</summary>

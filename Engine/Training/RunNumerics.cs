@@ -11,6 +11,12 @@ public sealed record RunNumerics
     /// <summary>Tokens whose logits are in memory at once, by default: with a vocabulary of 128 Ki, 128 MiB in bf16.</summary>
     public const int DefaultHeadChunkTokens = 512;
 
+    /// <summary>The same on a GPU, whose products want more rows: with a vocabulary of 32,000, 250 MiB in bf16.</summary>
+    public const int GpuHeadChunkTokens = 4096;
+
+    /// <summary>What computes.</summary>
+    public ComputeDevice Device { get; init; }
+
     /// <summary>Element type of compute.</summary>
     public required ComputeType Type { get; init; }
 

@@ -89,6 +89,7 @@ public sealed record RunSettings
     [JsonIgnore]
     private static IReadOnlyList<(string Name, Func<RunSettings, object?> Get)> Fields { get; } =
     [
+        ("--device", run => run.Numerics.Device),
         ("--dtype", run => run.Numerics.Type),
         ("--seq-len", run => run.Numerics.SequenceTokens),
         ("--micro-batch", run => run.Numerics.MicroBatchSequences),

@@ -36,12 +36,14 @@ internal static class RunSetup
             throw new UsageException($"--tokens-per-step {options.TokensPerStep}: expected at least --seq-len, {sequenceTokens}", "a step takes whole sequences");
         }
 
+        ComputeDevice device = options.Device ?? before?.Device ?? ComputeDevice.Cpu;
         return new RunNumerics
         {
+            Device = device,
             Type = options.Type ?? before?.Type ?? ComputeType.BFloat16,
             SequenceTokens = sequenceTokens,
             MicroBatchSequences = options.MicroBatchSequences ?? before?.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),
-            HeadChunkTokens = before?.HeadChunkTokens ?? RunNumerics.DefaultHeadChunkTokens,
+            HeadChunkTokens = before?.HeadChunkTokens ?? (device == ComputeDevice.Cuda ? RunNumerics.GpuHeadChunkTokens : RunNumerics.DefaultHeadChunkTokens),
             Seed = options.Seed ?? before?.Seed ?? 0,
             ComputeThreads = options.Threads ?? before?.ComputeThreads ?? Environment.ProcessorCount,
         };

@@ -81,6 +81,12 @@ public sealed record TrainingOptions
     /// <summary>Element type of compute.</summary>
     public ComputeType? Type { get; init; }
 
+    /// <summary>What computes; null: the CPU, or what the resumed run has.</summary>
+    public ComputeDevice? Device { get; init; }
+
+    /// <summary>Number of the GPU.</summary>
+    public int GpuOrdinal { get; init; }
+
     /// <summary>Threads of libtorch's CPU kernels; null: the machine's cores.</summary>
     public int? Threads { get; init; }
 

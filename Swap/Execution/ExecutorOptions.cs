@@ -9,10 +9,19 @@ public sealed record ExecutorOptions
     public bool IsSequential { get; init; }
 
     /// <summary>
-    /// Called first on each lane's thread, with its lane; sequential: on the one thread, with each lane that has operations. What it throws
-    /// counts as an error of the lane.
+    /// Called first on each lane's thread, with its lane; sequential: on the one thread, with each lane that has operations. Not on the threads that
+    /// only wait for <see cref="Devices"/>. What it throws counts as an error of the lane.
     /// </summary>
     public Action<Lane>? OnLaneStart { get; init; }
+
+    /// <summary>Lanes that a device runs by itself; null: none. Borrowed; not called any more once the executor is disposed of.</summary>
+    public IDeviceLanes? Devices { get; init; }
+
+    /// <summary>
+    /// How many operations of a lane of <see cref="Devices"/> may be issued and not done, at least 1. Enough to hide what it takes to issue one
+    /// and to notice that one is done; more only makes an error come later.
+    /// </summary>
+    public int MaxAhead { get; init; } = 8;
 
     /// <summary>Periods whose times are kept for a trace, the last ones; 0: none are recorded. Memory: 17 bytes an operation and period, taken at once.</summary>
     public int MaxTracePeriods { get; init; }

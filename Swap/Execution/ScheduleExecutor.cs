@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using Offload.Profiles.Tracing;
 using Offload.Swap.Schedules;
 using Offload.Swap.Simulation;
@@ -7,7 +6,8 @@ namespace Offload.Swap.Execution;
 
 /// <summary>
 /// Runs a schedule, period after period: one thread a lane that has operations, each doing its lane's operations in program order as soon as
-/// what they wait for is done. Methods: any thread but the lanes', which may only call <see cref="Release"/>.
+/// what they wait for is done. Lanes of a device take two threads each: one issues, one waits for the device. Methods: any thread but the
+/// lanes', which may only call <see cref="Release"/>.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -27,56 +27,55 @@ namespace Offload.Swap.Execution;
 /// with the count of that period; a lane may be periods ahead of another, as far as slots and <see cref="Release"/> let it.
 /// </para>
 /// <para>
-/// One lock guards the counters; it is taken once an operation and never held while a handler runs or a thread is woken. Its order makes what
-/// a handler has written visible to those that wait for it. A thread that cannot go on says so under the lock and then sleeps on a signal of
-/// its own, which keeps a wake-up that comes first; whoever completes an operation looks, under the same lock, at those that wait for its lane
-/// and wakes only those that can go on. So no wake-up is lost and none is in vain.
+/// Lanes of a device (<see cref="ExecutorOptions.Devices"/>) do their operations in the order in which they are issued, so the same numbers tell
+/// about them. An operation is issued once what it waits for is done in threads' lanes and issued in the device's, for which the device then
+/// waits by itself. The order of issuing is thus one that a device can follow, and that it may be a few operations ahead makes nobody wait: of
+/// all operations that are not done, the first one is issued as soon as those before it in its lane are done.
 /// </para>
 /// </remarks>
 public sealed class ScheduleExecutor : IDisposable
 {
-    /// <summary>What a thread waits for if not for a lane: that its period is released.</summary>
-    private const int ForRelease = -2;
-
-    private static readonly int NumLanes = SimulationResult.NumLanes;
-
     private readonly StepSchedule _schedule;
-    private readonly IOperationHandler _handler;
-    private readonly ExecutorOptions _options;
+    private readonly TimeProvider _clock;
     private readonly LaneProgram _program;
-    private readonly LaneThread[] _threads;
-    private readonly TraceRing? _trace;
-    private readonly CancellationTokenSource _cancellation = new();
-
-    private readonly Lock _gate = new();
-    private readonly long[] _done = new long[NumLanes];
-    private readonly List<CallerWait> _callers = [];
-    private readonly Stack<CallerWait> _idleCallers = [];
-    private long _numReleased;
-    private long _traceFrom;
-    private ExceptionDispatchInfo? _error;
-    private bool _isStopping;
-    private bool _isDisposed;
+    private readonly LaneGate _gate;
+    private readonly StopState _stop = new();
+    private readonly Thread[] _threads;
+    private readonly bool _isRecorded;
 
     /// <summary>Starts the threads; they wait for the first <see cref="Release"/>.</summary>
     /// <param name="schedule">What to run.</param>
     /// <param name="handler">Does the operations. Borrowed; not called any more once <see cref="Dispose"/> has returned.</param>
-    /// <param name="options">How; null: overlapped, without a trace.</param>
+    /// <param name="options">How; null: overlapped, without a device and without a trace.</param>
     public ScheduleExecutor(StepSchedule schedule, IOperationHandler handler, ExecutorOptions? options = null)
     {
+        options ??= new ExecutorOptions();
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxTracePeriods, "options.MaxTracePeriods");
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxAhead, 1, "options.MaxAhead");
         _schedule = schedule;
-        _handler = handler;
-        _options = options ?? new ExecutorOptions();
-        ArgumentOutOfRangeException.ThrowIfNegative(_options.MaxTracePeriods, "options.MaxTracePeriods");
+        _clock = options.Clock;
+        _isRecorded = options.MaxTracePeriods > 0;
         _program = new LaneProgram(schedule);
-        _trace = _options.MaxTracePeriods > 0 ? new TraceRing(_program.LaneOf.Length, _options.MaxTracePeriods) : null;
-        _threads = CreateThreads();
+        TraceRing? trace = _isRecorded ? new TraceRing(_program.LaneOf.Length, options.MaxTracePeriods) : null;
+        Lane[] used = [.. Enum.GetValues<Lane>().Where(lane => _program.Queues[(int)lane].Length > 0)];
+        var devices = new DeviceLane?[SimulationResult.NumLanes];
+        foreach (Lane lane in used.Where(lane => options.Devices?.IsAsynchronous(lane) ?? false))
+        {
+            devices[(int)lane] = new DeviceLane(options.Devices!, lane);
+        }
+
+        LaneProgress[] lanes = options.IsSequential
+            ? used.Length == 0 ? [] : [new LaneProgress(used, [.. Enumerable.Range(0, _program.LaneOf.Length)], device: null)]
+            : [.. used.Select(lane => new LaneProgress([lane], _program.Queues[(int)lane], devices[(int)lane]))];
+        var counts = new LaneCounts(_program, lanes, options.MaxAhead);
+        _gate = new LaneGate(this, _program, counts, trace, _stop);
+        _threads = CreateThreads(lanes, new LaneLoops(_program, counts, _gate, devices, handler, options, _stop.Token));
         int numStarted = 0;
         try
         {
             for (; numStarted < _threads.Length; numStarted++)
             {
-                _threads[numStarted].Thread.Start();
+                _threads[numStarted].Start();
             }
         }
         catch
@@ -92,23 +91,7 @@ public sealed class ScheduleExecutor : IDisposable
     /// <returns>Its number, from 0.</returns>
     /// <exception cref="Exception">The first error of any lane, as its handler threw it.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
-    public long Release()
-    {
-        uint woken = 0;
-        long period;
-        lock (_gate)
-        {
-            ThrowIfStoppedLocked();
-            period = _numReleased++;
-            for (int i = 0; i < _threads.Length; i++)
-            {
-                woken |= WakesLocked(_threads[i], ForRelease) ? 1u << i : 0;
-            }
-        }
-
-        Wake(woken);
-        return period;
-    }
+    public long Release() => _gate.Release();
 
     /// <summary>Waits until all operations of a period are done.</summary>
     /// <param name="period">A released period.</param>
@@ -134,13 +117,7 @@ public sealed class ScheduleExecutor : IDisposable
     /// <exception cref="ObjectDisposedException">It was disposed of, before or meanwhile.</exception>
     public void Drain()
     {
-        long numReleased;
-        lock (_gate)
-        {
-            ThrowIfStoppedLocked();
-            numReleased = _numReleased;
-        }
-
+        long numReleased = _gate.NumReleased;
         if (numReleased > 0)
         {
             Wait(numReleased - 1);
@@ -156,288 +133,76 @@ public sealed class ScheduleExecutor : IDisposable
     /// <exception cref="InvalidOperationException">Nothing is recorded.</exception>
     public StepTrace TakeTrace(IReadOnlyList<string>? unitNames = null, int? numSteady = null)
     {
-        if (_trace is null)
+        if (!_isRecorded)
         {
             throw new InvalidOperationException("no trace is recorded: MaxTracePeriods is 0");
         }
 
-        int count = _program.LaneOf.Length;
-        long first;
-        (long StartTicks, long EndTicks, sbyte WaitedFor)[] times;
-        lock (_gate)
-        {
-            // A lane that is ahead may have written over a period that another has just completed.
-            long end = NumPeriodsDoneLocked();
-            long begun = _program.Queues.Select((queue, lane) => queue.Length == 0 ? 0 : (_done[lane] + queue.Length - 1) / queue.Length).Max();
-            first = Math.Min(Math.Max(_traceFrom, begun - _trace.MaxPeriods), end);
-            times = new (long, long, sbyte)[checked((int)(end - first) * count)];
-            for (int i = 0; i < times.Length; i++)
-            {
-                times[i] = _trace.Get(i % count, first + (i / count));
-            }
-
-            _traceFrom = end;
-        }
-
-        long origin = times.Length == 0 ? 0 : times.Min(time => time.StartTicks);
-        double SecondsOf(long ticks) => _options.Clock.GetElapsedTime(origin, ticks).TotalSeconds;
-        return Traces.Create(
-            _schedule,
-            unitNames,
-            first,
-            [.. times.Select(time => SecondsOf(time.StartTicks))],
-            [.. times.Select(time => SecondsOf(time.EndTicks))],
-            [.. times.Select(time => time.WaitedFor)],
-            numSteady);
+        TraceWindow window = _gate.TakeWindow();
+        (double[] start, double[] end) = window.Seconds(_clock);
+        return Traces.Create(_schedule, unitNames, window.First, start, end, window.Causes(), numSteady);
     }
 
     /// <summary>
-    /// Stops after the operations at work, whose cancellation is set, and waits for them to return. Callers that wait get
-    /// <see cref="ObjectDisposedException"/>. Throws no error of a lane.
+    /// Stops after the operations at work, whose cancellation is set, and waits for them to return, and for all that devices were given to be done
+    /// or to fail. Callers that wait get <see cref="ObjectDisposedException"/>. Throws no error of a lane.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called by a lane.</exception>
     public void Dispose()
     {
         RefuseLaneThread();
-        lock (_gate)
+        _gate.Stop(error: null);
+        foreach (Thread thread in _threads)
         {
-            _isDisposed = true;
-            StopLocked();
+            thread.Join();
         }
 
-        Cancel();
-        foreach (LaneThread thread in _threads)
-        {
-            thread.Thread.Join();
-        }
-
-        _cancellation.Dispose();
+        _stop.Dispose();
     }
 
-    private LaneThread[] CreateThreads()
+    private static Thread[] CreateThreads(LaneProgress[] lanes, LaneLoops loops)
     {
-        Lane[] lanes = [.. Enum.GetValues<Lane>().Where(lane => _program.Queues[(int)lane].Length > 0)];
-        if (!_options.IsSequential)
+        var threads = new List<Thread>();
+        foreach (LaneProgress lane in lanes)
         {
-            return [.. lanes.Select(lane => new LaneThread($"offload-lane-{lane}", [lane], _program.Queues[(int)lane], Run))];
-        }
-
-        return lanes.Length == 0 ? [] : [new LaneThread("offload-lanes", lanes, [.. Enumerable.Range(0, _program.LaneOf.Length)], Run)];
-    }
-
-    private void Run(LaneThread thread)
-    {
-        try
-        {
-            foreach (Lane lane in thread.Lanes)
+            threads.Add(new Thread(() =>
             {
-                _options.OnLaneStart?.Invoke(lane);
-            }
-
-            CancellationToken cancellation = _cancellation.Token;
-            TimeProvider? clock = _trace is null ? null : _options.Clock;
-            bool goesOn = GoOn(thread, startTicks: 0, endTicks: 0, isFirst: true);
-            while (goesOn)
-            {
-                long startTicks = clock?.GetTimestamp() ?? 0;
-                _handler.Run(thread.Operation, thread.Period, cancellation);
-                goesOn = GoOn(thread, startTicks, clock?.GetTimestamp() ?? 0, isFirst: false);
-            }
-        }
-        catch (Exception error)
-        {
-            Fail(error);
-        }
-    }
-
-    /// <summary>Counts the operation that is done, wakes who waited for it, and waits until the next one may begin.</summary>
-    /// <returns>False: the thread is to end.</returns>
-    private bool GoOn(LaneThread thread, long startTicks, long endTicks, bool isFirst)
-    {
-        uint woken = 0;
-        bool sleeps;
-        lock (_gate)
-        {
-            if (!isFirst)
-            {
-                int lane = _program.LaneOf[thread.Operation];
-                _trace?.Add(thread.Operation, thread.Period, startTicks, endTicks, Math.Max(thread.WaitsFor, Operation.None));
-                _done[lane]++;
-                thread.Advance();
-                for (int i = 0; i < _threads.Length; i++)
+                if (lane.Device is null)
                 {
-                    woken |= WakesLocked(_threads[i], lane) ? 1u << i : 0;
+                    loops.Run(lane);
                 }
-
-                WakeCallersLocked();
-            }
-
-            sleeps = !_isStopping && !IsReadyLocked(thread);
-            thread.IsWaiting = sleeps;
-        }
-
-        Wake(woken);
-        if (sleeps)
-        {
-            thread.Signal.Wait();
-        }
-
-        return !Volatile.Read(ref _isStopping);
-    }
-
-    private bool IsReadyLocked(LaneThread thread)
-    {
-        if (thread.Period >= _numReleased)
-        {
-            thread.WaitsFor = ForRelease;
-            return false;
-        }
-
-        int missing = _program.FirstMissing(thread.Operation, thread.Period, _done);
-        if (missing != Operation.None)
-        {
-            thread.WaitsFor = missing;
-        }
-
-        return missing == Operation.None;
-    }
-
-    /// <summary>Whether a thread that has waited for a lane, or a release, must be woken; only the caller then wakes it.</summary>
-    private bool WakesLocked(LaneThread thread, int waitsFor)
-    {
-        if (!thread.IsWaiting || thread.WaitsFor != waitsFor || !IsReadyLocked(thread))
-        {
-            return false;
-        }
-
-        thread.IsWaiting = false;
-        return true;
-    }
-
-    private void Wake(uint threads)
-    {
-        for (int i = 0; threads >> i != 0; i++)
-        {
-            if ((threads >> i & 1) != 0)
+                else
+                {
+                    loops.Issue(lane);
+                }
+            })
             {
-                _threads[i].Signal.Set();
-            }
+                Name = lane.Lanes.Count > 1 ? "offload-lanes" : $"offload-lane-{lane.Lanes[0]}",
+            });
         }
-    }
 
-    private void WakeCallersLocked()
-    {
-        for (int i = _callers.Count - 1; i >= 0; i--)
+        // After all others: each ends only once the one that issues to its lane has ended.
+        foreach (DeviceLane device in lanes.Select(lane => lane.Device).OfType<DeviceLane>())
         {
-            if (IsDoneLocked(_callers[i].Lane, _callers[i].Count))
-            {
-                _callers[i].Signal.Set();
-                _callers.RemoveAt(i);
-            }
+            threads.Add(new Thread(() => loops.Complete(device)) { Name = $"offload-done-{device.Lane}" });
         }
+
+        threads.ForEach(thread => thread.IsBackground = true);
+        return [.. threads];
     }
 
     private void WaitUntil(long period, int lane, long count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(period);
         RefuseLaneThread();
-        CallerWait wait;
-        lock (_gate)
-        {
-            ThrowIfStoppedLocked();
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(period, _numReleased);
-            if (IsDoneLocked(lane, count))
-            {
-                return;
-            }
-
-            wait = _idleCallers.TryPop(out CallerWait? idle) ? idle : new CallerWait();
-            wait.Lane = lane;
-            wait.Count = count;
-            _callers.Add(wait);
-        }
-
-        wait.Signal.Wait();
-        lock (_gate)
-        {
-            _idleCallers.Push(wait);
-            ThrowIfStoppedLocked();
-        }
-    }
-
-    private bool IsDoneLocked(int lane, long count) => lane == Operation.None ? NumPeriodsDoneLocked() >= count : _done[lane] >= count;
-
-    private long NumPeriodsDoneLocked()
-    {
-        long least = _numReleased;
-        for (int lane = 0; lane < NumLanes; lane++)
-        {
-            int length = _program.Queues[lane].Length;
-            least = length == 0 ? least : Math.Min(least, _done[lane] / length);
-        }
-
-        return least;
-    }
-
-    private void Fail(Exception error)
-    {
-        lock (_gate)
-        {
-            if (!_isDisposed)
-            {
-                _error ??= ExceptionDispatchInfo.Capture(error);
-            }
-
-            StopLocked();
-        }
-
-        Cancel();
-    }
-
-    private void StopLocked()
-    {
-        Volatile.Write(ref _isStopping, true);
-        foreach (LaneThread thread in _threads)
-        {
-            if (thread.IsWaiting)
-            {
-                thread.IsWaiting = false;
-                thread.Signal.Set();
-            }
-        }
-
-        foreach (CallerWait caller in _callers)
-        {
-            caller.Signal.Set();
-        }
-
-        _callers.Clear();
-    }
-
-    private void Cancel()
-    {
-        try
-        {
-            _cancellation.Cancel();
-        }
-        catch (Exception error) when (error is AggregateException or ObjectDisposedException)
-        {
-            // What a handler has hung on its cancellation threw: never the first error, which has caused the cancellation. Or the executor
-            // was disposed of twice.
-        }
-    }
-
-    private void ThrowIfStoppedLocked()
-    {
-        _error?.Throw();
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _gate.WaitUntil(period, lane, count);
     }
 
     private void RefuseLaneThread()
     {
-        foreach (LaneThread thread in _threads)
+        foreach (Thread thread in _threads)
         {
-            if (thread.Thread == Thread.CurrentThread)
+            if (thread == Thread.CurrentThread)
             {
                 throw new InvalidOperationException("a lane must not wait for lanes: it would wait for itself");
             }

@@ -81,17 +81,20 @@ internal sealed class GradientEmitter(PlanContext context)
         }
 
         context.Builder.Add(context.Make(OperationKind.RoundGradients, unit), [.. accesses]);
-        if (context.Plan.Units[unit].States == Tier.Gpu)
+        bool staysOnGpu = context.Plan.Units[unit].States == Tier.Gpu;
+        if (staysOnGpu || context.Work.AreNormsOnGpu)
         {
             context.Builder.Add(
                 context.Make(OperationKind.NormOnGpu, unit),
                 PlanContext.Read(slot, content),
                 new(context.Slots.NormOnGpu, _hasNormOnGpu ? AccessMode.Update : AccessMode.Write, PlanContext.Of(ContentKind.Norm, 0, 1)));
             _hasNormOnGpu = true;
-            return;
         }
 
-        Save(unit, slot, content);
+        if (!staysOnGpu)
+        {
+            Save(unit, slot, content);
+        }
     }
 
     /// <summary>Whether the step counts: after the last unit's gradients.</summary>
@@ -172,11 +175,15 @@ internal sealed class GradientEmitter(PlanContext context)
             context.Slots.SharedSums.Release(SumOf(unit));
         }
 
-        context.Builder.Add(
-            context.Make(OperationKind.GradientNorm, unit) with { HostBytes = sizeBytes },
-            PlanContext.Read(host, content),
-            new(context.Slots.Norm, _hasNorm ? AccessMode.Update : AccessMode.Write, PlanContext.Of(ContentKind.Norm, 0)));
-        _hasNorm = true;
+        if (!context.Work.AreNormsOnGpu)
+        {
+            context.Builder.Add(
+                context.Make(OperationKind.GradientNorm, unit) with { HostBytes = sizeBytes },
+                PlanContext.Read(host, content),
+                new(context.Slots.Norm, _hasNorm ? AccessMode.Update : AccessMode.Write, PlanContext.Of(ContentKind.Norm, 0)));
+            _hasNorm = true;
+        }
+
         if (!isStaged)
         {
             return;

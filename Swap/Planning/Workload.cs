@@ -26,6 +26,12 @@ public sealed record Workload
     /// <summary>GPU memory that compute takes beside its slots, at most, while it works on one micro-batch.</summary>
     public long WorkspaceBytes { get; init; }
 
+    /// <summary>
+    /// All shares of the gradient norm are computed on the GPU, where the gradients are, also of units that are updated on the CPU. A device whose
+    /// sums differ in their bits from the CPU's has to: they must not depend on the plan.
+    /// </summary>
+    public bool AreNormsOnGpu { get; init; }
+
     /// <summary>Bytes of a parameter's optimizer states, its master weight included.</summary>
     public int StateBytes { get; init; } = 12;
 
