@@ -27,4 +27,13 @@ internal static unsafe partial class StableAbi
     [LibraryImport(Library)]
     internal static partial int aoti_torch_create_tensor_from_blob(
         nint data, long numDimensions, long* sizes, long* strides, long storageOffset, int scalarType, int deviceType, int deviceIndex, out nint tensor);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_new_uninitialized_tensor(out nint tensor);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_get_sizes(nint tensor, out long* sizes);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_get_strides(nint tensor, out long* strides);
 }
