@@ -1,3 +1,4 @@
+using Offload.Engine.Compute;
 using Offload.Engine.Cuda;
 using Offload.Engine.Models;
 using Offload.Engine.Training;
@@ -16,6 +17,7 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
     private readonly CudaStream _fromGpu;
     private readonly CudaStream _now;
     private readonly CudaLanes _lanes;
+    private readonly List<IDisposable> _workspace = [];
 
     /// <param name="host">The GPU; borrowed.</param>
     /// <param name="maxAhead">Operations that a lane is ahead of the GPU at most.</param>
@@ -76,7 +78,11 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
     public IUnitCompute CreateCompute(ModelLayout layout, RunNumerics numerics, MemoryLimit limit)
     {
         _host.Device.MakeCurrent();
-        return CudaUnitCompute.Create(_host.Device, layout, numerics, limit);
+        var shape = new BatchShape(numerics.MicroBatchSequences, numerics.SequenceTokens);
+        _workspace.Add(limit.Reserve(CudaUnitCompute.AttentionBytes(layout, numerics.Type, shape), "attention"));
+        var arena = new DeviceMemory(_host.Device, CudaUnitCompute.ArenaBytes(layout, numerics.Type, shape, numerics.HeadChunkTokens), "workspace of compute", limit);
+        _workspace.Add(arena);
+        return new CudaUnitCompute(_host.Device, layout, numerics, arena.Address);
     }
 
     /// <inheritdoc/>
@@ -93,6 +99,8 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
 
     public void Dispose()
     {
+        _workspace.ForEach(part => part.Dispose());
+        _workspace.Clear();
         _lanes.Dispose();
         _now.Dispose();
         _toGpu.Dispose();
