@@ -344,6 +344,15 @@ extern "C" __global__ void __launch_bounds__(256) adamw_any(
     }
 }
 
+__device__ inline void SetWeight(const u16* high, const u16* low, void* weights, i64 at)
+{
+#if OFFLOAD_BFLOAT16
+    ((u16*)weights)[at] = high[at];
+#else
+    ((float*)weights)[at] = Join(high[at], low[at]);
+#endif
+}
+
 // The compute weights of stored masters.
 extern "C" __global__ void __launch_bounds__(256) set_weights(const u16* high, const u16* low, void* weights, i64 count)
 {
@@ -362,7 +371,7 @@ extern "C" __global__ void __launch_bounds__(256) set_weights(const u16* high, c
     {
         for (; at < count; at++)
         {
-            StoreWeight(weights, at, Join(high[at], low[at]));
+            SetWeight(high, low, weights, at);
         }
     }
 }
@@ -372,6 +381,6 @@ extern "C" __global__ void __launch_bounds__(256) set_weights_any(const u16* hig
     i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (at < count)
     {
-        StoreWeight(weights, at, Join(high[at], low[at]));
+        SetWeight(high, low, weights, at);
     }
 }
