@@ -103,6 +103,9 @@ internal static unsafe partial class CudaDriver
     internal static partial int cuDeviceGetName(byte* name, int length, int device);
 
     [LibraryImport(Library)]
+    internal static partial int cuDeviceGetPCIBusId(byte* busId, int length, int device);
+
+    [LibraryImport(Library)]
     internal static partial int cuDeviceGetAttribute(int* value, int attribute, int device);
 
     [LibraryImport(Library)]

@@ -1,3 +1,4 @@
+using Offload.Engine.Cuda;
 using Offload.Engine.Models;
 using Offload.Engine.Swapping;
 using Offload.Engine.Training;
@@ -35,7 +36,7 @@ internal sealed class StepProfileReport
         _training = training;
         _layout = layout;
         _swapped = swapped;
-        _hardware = SwappedRun.HardwareOf(training, swapped.GpuBytes, swapped.CpuBytes, isOnDrives);
+        _hardware = SwappedRun.HardwareOf(training, swapped.Numerics.Device == ComputeDevice.Cuda ? CudaHost.Get(training.GpuOrdinal) : null, swapped.GpuBytes, swapped.CpuBytes, isOnDrives);
         if (swapped.Plan.IsDurable && _hardware.Ssd is null)
         {
             throw new UsageException($"--hardware: the hardware '{_hardware.Name}' has no drives, and the plan needs them", "'offload profile hardware --nvme DIR' measures them");

@@ -25,6 +25,12 @@ internal sealed unsafe class CpuSwapDevice(int computeThreads, double? h2dBytesP
     public bool IsSeparate => false;
 
     /// <inheritdoc/>
+    public long OverheadBytes => 0;
+
+    /// <inheritdoc/>
+    public long? TakePeakBytes() => null;
+
+    /// <inheritdoc/>
     public void OnLaneStart(Lane lane) => ComputeThreads.Set(computeThreads);
 
     /// <inheritdoc/>

@@ -1,8 +1,5 @@
-using System.Runtime.ExceptionServices;
 using Offload.Engine.Models;
 using Offload.Engine.Optimizers;
-using Offload.Profiles;
-using Offload.Storage;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
 using Offload.Storage.Numerics;
@@ -21,7 +18,7 @@ internal sealed unsafe class DriveLanes
     private readonly SwapEngine _engine;
     private readonly StateStore _store;
     private readonly TileTransfer _reader;
-    private readonly TileTransfer[] _weightReaders;
+    private readonly TransferTurns _weightReaders;
     private readonly TileTransfer _writer;
     private readonly RangeTransfer _scratchReader = new();
     private readonly RangeTransfer _scratchWriter = new();
@@ -34,7 +31,7 @@ internal sealed unsafe class DriveLanes
         _engine = engine;
         _store = engine.Store;
         _reader = new TileTransfer(_store);
-        _weightReaders = [.. Enumerable.Range(0, NumWeightReaders).Select(_ => new TileTransfer(_store))];
+        _weightReaders = new TransferTurns(_store, NumWeightReaders);
         _writer = new TileTransfer(_store);
     }
 
@@ -83,7 +80,7 @@ internal sealed unsafe class DriveLanes
             _reader.PrepareRead(tile, PartSet.All, slot, IoPriority.Normal);
         }
 
-        Start(_reader);
+        TransferTurns.Start(_store, _reader);
         _reader.Wait(cancellation);
     }
 
@@ -95,7 +92,7 @@ internal sealed unsafe class DriveLanes
         }
 
         _writer.PrepareWrite(new TileId(operation.Unit, operation.Tile), address, IoPriority.Normal);
-        Start(_writer);
+        TransferTurns.Start(_store, _writer);
         _writer.Wait(cancellation);
     }
 
@@ -105,87 +102,68 @@ internal sealed unsafe class DriveLanes
     /// </summary>
     private void ReadWeights(int index, in Operation operation, CancellationToken cancellation)
     {
-        int unit = operation.Unit;
-        byte* weights = _slots.Find(index, ContentKind.Weights, unit);
-        int count = _store.Geometry.TileCount(unit);
-        if (_engine.Type == ComputeType.Float32)
-        {
-            byte* staging = _slots.Find(index, ContentKind.States, unit);
-            for (int tile = 0; tile < count; tile++)
-            {
-                _reader.PrepareRead(new TileId(unit, tile), AdamWParts.Masters, staging, IoPriority.Normal);
-                Start(_reader);
-                _reader.Wait(cancellation);
-                TileShape shape = _store.Geometry.Tile(new TileId(unit, tile));
-                AdamWStates states = AdamWParts.In(staging, shape);
-                SplitMaster.Join(
-                    new ReadOnlySpan<ushort>(states.WeightHigh, shape.NumParameters),
-                    new ReadOnlySpan<short>(states.WeightLow, shape.NumParameters),
-                    new Span<float>((float*)weights + shape.FirstParameter, shape.NumParameters));
-            }
-
-            return;
-        }
-
-        int numStarted = 0;
-        int numDone = 0;
+        byte* weights = _slots.Find(index, ContentKind.Weights, operation.Unit);
         try
         {
-            while (numDone < count)
+            if (_engine.Type == ComputeType.Float32)
             {
-                // Several in flight: a tile's weights are a few blocks only, and others' checksums are computed meanwhile.
-                for (; numStarted < Math.Min(count, numDone + _weightReaders.Length); numStarted++)
-                {
-                    var id = new TileId(unit, numStarted);
-                    TileTransfer transfer = Turn(numStarted);
-                    transfer.PrepareRead(id, PartSet.Of(AdamWParts.High), weights + (_store.Geometry.Tile(id).FirstParameter * sizeof(ushort)), IoPriority.Normal);
-                    Start(transfer);
-                }
-
-                // Counted first: whatever comes of it, it is not waited for again.
-                Turn(numDone++).Wait(cancellation);
+                ReadMasters(operation.Unit, _slots.Find(index, ContentKind.States, operation.Unit), (float*)weights, cancellation);
+            }
+            else
+            {
+                ReadHighHalves(operation.Unit, weights, cancellation);
             }
         }
         catch
         {
-            for (; numDone < numStarted; numDone++)
-            {
-                Abandon(Turn(numDone));
-            }
-
+            _weightReaders.Abandon();
             throw;
         }
     }
 
-    /// <summary>
-    /// What the store refuses since another operation failed is that operation's error, whichever lane is the first to tell of it: after a write
-    /// that failed it gives no reads.
-    /// </summary>
-    private void Start(TileTransfer transfer)
+    private void ReadHighHalves(int unit, byte* weights, CancellationToken cancellation)
     {
-        try
+        int count = _store.Geometry.TileCount(unit);
+        for (int tile = 0; tile < count; tile++)
         {
-            _store.Start(transfer);
+            // Several in flight: a tile's weights are a few blocks only, and others' checksums are computed meanwhile.
+            var id = new TileId(unit, tile);
+            byte* place = weights + (_store.Geometry.Tile(id).FirstParameter * sizeof(ushort));
+            _weightReaders.Next(cancellation).PrepareRead(id, PartSet.Of(AdamWParts.High), place, IoPriority.Normal);
+            _weightReaders.Start();
         }
-        catch (StorageException refused) when (refused.InnerException is OffloadException cause)
+
+        _weightReaders.Drain(cancellation);
+    }
+
+    /// <summary>The slot has room for two tiles: one is read while the other one is joined.</summary>
+    private void ReadMasters(int unit, byte* staging, float* weights, CancellationToken cancellation)
+    {
+        int count = _store.Geometry.TileCount(unit);
+        byte* other = staging + _store.Geometry.Tile(new TileId(unit, 0)).PartRange(AdamWParts.FirstMoment).OffsetBytes; // Behind its masters.
+        for (int started = 0; started <= count; started++)
         {
-            ExceptionDispatchInfo.Throw(cause);
+            if (started < count)
+            {
+                _weightReaders.Next(cancellation).PrepareRead(new TileId(unit, started), AdamWParts.Masters, started % 2 == 0 ? staging : other, IoPriority.Normal);
+                _weightReaders.Start();
+            }
+
+            if (started > 0)
+            {
+                _weightReaders.Settle(cancellation);
+                Join(_store.Geometry.Tile(new TileId(unit, started - 1)), started % 2 == 0 ? other : staging, weights);
+            }
         }
     }
 
-    private TileTransfer Turn(int tile) => _weightReaders[tile % _weightReaders.Length];
-
-    /// <summary>Waits for a transfer whose bytes nobody needs: another error is on its way up.</summary>
-    private static void Abandon(TileTransfer transfer)
+    private static void Join(TileShape shape, byte* source, float* weights)
     {
-        transfer.Cancel();
-        try
-        {
-            transfer.Wait();
-        }
-        catch (Exception error) when (error is OffloadException or OperationCanceledException)
-        {
-        }
+        AdamWStates states = AdamWParts.In(source, shape);
+        SplitMaster.Join(
+            new ReadOnlySpan<ushort>(states.WeightHigh, shape.NumParameters),
+            new ReadOnlySpan<short>(states.WeightLow, shape.NumParameters),
+            new Span<float>(weights + shape.FirstParameter, shape.NumParameters));
     }
 
     private void Scratch(RangeTransfer transfer, BlockOperation direction, int onDrive, int inMemory, in Operation operation, CancellationToken cancellation)

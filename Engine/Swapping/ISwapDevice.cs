@@ -15,6 +15,12 @@ internal unsafe interface ISwapDevice : IDisposable
     /// <summary>Whether the device reads batches and writes numbers in CPU memory by itself, and adds up all gradient norms.</summary>
     bool IsSeparate { get; }
 
+    /// <summary>What is taken of its memory beside what is asked for.</summary>
+    long OverheadBytes { get; }
+
+    /// <summary>Most of its memory that was taken so far, as its driver counts; null: what is asked for is all.</summary>
+    long? TakePeakBytes();
+
     /// <summary>Called first on each lane's thread.</summary>
     void OnLaneStart(Lane lane);
 

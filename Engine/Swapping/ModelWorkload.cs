@@ -1,5 +1,7 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Models;
+using Offload.Engine.Swapping.Cuda;
+using Offload.Engine.Training;
 using Offload.Swap.Planning;
 
 namespace Offload.Engine.Swapping;
@@ -15,9 +17,11 @@ internal static class ModelWorkload
     /// <param name="numMicroBatches">Micro-batches of a step.</param>
     /// <param name="headChunkTokens">Tokens whose logits are in memory at once.</param>
     /// <param name="tileParameters">Parameters of a tile of states.</param>
+    /// <param name="device">What computes.</param>
     /// <exception cref="OverflowException">The sizes are beyond any memory.</exception>
     public static Workload Create(
-        ModelLayout layout, ComputeType type, int sequenceTokens, int microBatchSequences, int numMicroBatches, int headChunkTokens, long tileParameters)
+        ModelLayout layout, ComputeType type, int sequenceTokens, int microBatchSequences, int numMicroBatches, int headChunkTokens, long tileParameters,
+        ComputeDevice device = ComputeDevice.Cpu)
     {
         var shape = new BatchShape(microBatchSequences, sequenceTokens);
         var sizes = new ActivationSizes(layout.Config, type, shape);
@@ -29,7 +33,10 @@ internal static class ModelWorkload
             WeightBytes = sizes.ElementBytes,
             GradientBytes = sizes.ElementBytes,
             IsTied = layout.Config.TiedEmbeddings,
-            WorkspaceBytes = ComputeWorkspace.Bytes(layout, type, shape, headChunkTokens),
+            WorkspaceBytes = device == ComputeDevice.Cuda
+                ? CudaUnitCompute.WorkspaceBytes(layout, type, shape, headChunkTokens)
+                : ComputeWorkspace.Bytes(layout, type, shape, headChunkTokens),
+            AreNormsOnGpu = device == ComputeDevice.Cuda,
             TileParameters = tileParameters,
         };
     }

@@ -69,6 +69,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
         try
         {
             _device = options.CreateDevice?.Invoke() ?? new CpuSwapDevice(numerics.ComputeThreads, options.H2dBytesPerSecond, options.D2hBytesPerSecond);
+            _ = _gpuLimit.Reserve(_device.OverheadBytes, "the device's own");
             int rows = numerics.MicroBatchSequences * numerics.SequenceTokens;
             _steps = new StepRing(layout.Units.Count, _numMicroBatches, rows, _device);
             _drains = new StepRing(layout.Units.Count, _numMicroBatches, rows: 0, _device);
@@ -86,6 +87,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
                 IsSequential = options.IsSequential,
                 MaxTracePeriods = options.MaxTracePeriods,
                 OnLaneStart = _device.OnLaneStart,
+                Devices = _device.Lanes,
             };
             _train = Execute(Schedule, _steps, options.BeforeOperation, executorOptions);
             _forward = Execute(forward, _evaluations, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
@@ -117,7 +119,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
     public SwapStates States { get; } = null!;
 
     /// <inheritdoc/>
-    public long PeakGpuBytes => _gpuLimit.HighWaterBytes;
+    public long PeakGpuBytes => _device!.TakePeakBytes() ?? _gpuLimit.HighWaterBytes;
 
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
@@ -177,6 +179,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
         }
 
         Guarded(() => _train!.WaitFor(_decision, _numEnded));
+        _ = _device!.TakePeakBytes();
         _numEnded++;
     }
 

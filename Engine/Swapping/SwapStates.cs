@@ -17,13 +17,17 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
 {
     private const int ChunkElements = 1 << 18;
 
+    /// <summary>Tiles written at a time: of 24 MiB each, so the drive has work while the checksums of others are computed.</summary>
+    private const int NumWriters = 4;
+
     private readonly SwapEngine _engine;
     private readonly StateStore _store;
     private readonly MemoryLimit _cpuLimit;
     private readonly nint[][] _tiles; // Of units whose states stay in memory: where each is. Others: empty.
     private readonly nint[] _weights; // In CPU memory or for good on the GPU; 0: they come from the store.
     private readonly StoreMasters _masters;
-    private readonly TileTransfer _writer;
+    private readonly TransferTurns _writers;
+    private readonly StagedTiles _staged;
     private TileRing? _importRing;
     private StoreImport? _import;
     private bool _isDisposed;
@@ -39,7 +43,8 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         Layout = engine.Layout;
         _tiles = [.. Layout.Units.Select(unit => StaysInMemory(unit) ? new nint[_store.Geometry.TileCount(unit.Index)] : [])];
         _weights = new nint[Layout.Units.Count];
-        _writer = new TileTransfer(_store);
+        _writers = new TransferTurns(_store, NumWriters);
+        _staged = new StagedTiles(engine.Device, _store.Geometry.MaxTileBytes, NumWriters, cpuLimit);
         _masters = new StoreMasters(Layout, _store, cpuLimit);
         FindSlots(slots);
     }
@@ -65,7 +70,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             for (long done = 0; done < count;)
             {
                 cancellation.ThrowIfCancellationRequested();
-                (AdamWStates states, TileShape shape) = TileOf(unit, offset + done);
+                (AdamWStates states, TileShape shape) = TileOf(unit, offset + done, isChanged: false);
                 int start = (int)(offset + done - shape.FirstParameter);
                 Span<float> some = masters.AsSpan(0, (int)Math.Min(Math.Min(ChunkElements, count - done), shape.NumParameters - start));
                 SplitMaster.Join(new ReadOnlySpan<ushort>(states.WeightHigh + start, some.Length), new ReadOnlySpan<short>(states.WeightLow + start, some.Length), some);
@@ -73,6 +78,8 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
                 done += some.Length;
             }
         }
+
+        _staged.PutBack();
     }
 
     /// <inheritdoc/>
@@ -89,7 +96,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
 
         while (!source.IsEmpty)
         {
-            (AdamWStates states, TileShape shape) = TileOf(unitIndex, offset);
+            (AdamWStates states, TileShape shape) = TileOf(unitIndex, offset, isChanged: true);
             int start = (int)(offset - shape.FirstParameter);
             int length = Math.Min(source.Length, shape.NumParameters - start);
             SplitMaster.Split(source[..length], new Span<ushort>(states.WeightHigh + start, length), new Span<short>(states.WeightLow + start, length));
@@ -112,6 +119,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         }
         else
         {
+            _staged.PutBack();
             RefreshWeights();
         }
     }
@@ -145,10 +153,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             return;
         }
 
-        foreach (TileId tile in _store.Geometry.Tiles())
-        {
-            Write(tile);
-        }
+        Write(_store.Geometry.Tiles());
     }
 
     /// <summary>Writes what stays in memory and is newer than the store has it.</summary>
@@ -156,10 +161,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     public void WriteDirty()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)))
-        {
-            Write(tile);
-        }
+        Write(_store.Geometry.Tiles().Where(tile => _tiles[tile.Unit].Length > 0 && _engine.Updates.TakeDirty(tile)));
     }
 
     /// <summary>Frees what an import that did not end has left. The memory of the states goes with the model: nothing is to be read any more.</summary>
@@ -167,7 +169,11 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     {
         _isDisposed = true;
         _importRing?.Dispose();
+        _staged.Dispose();
     }
+
+    /// <summary>Whether a unit's states, and then its weights too, are in a GPU's own memory.</summary>
+    private bool IsApart(int unit) => _engine.Device.IsSeparate && _engine.Plan.Units[unit].States == Tier.Gpu;
 
     private bool StaysInMemory(UnitLayout unit) => unit.Count > 0 && _engine.Plan.Units[unit.Index].States != Tier.Nvme;
 
@@ -196,18 +202,33 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     private byte* Address(TileId tile) =>
         (byte*)_tiles[tile.Unit][tile.Tile] + (_engine.Updates.HalfOf(tile.Unit, tile.Tile) * _store.Geometry.Tile(tile).SizeBytes);
 
-    private (AdamWStates States, TileShape Shape) TileOf(int unit, long parameter)
+    private (AdamWStates States, TileShape Shape) TileOf(int unit, long parameter, bool isChanged)
     {
         var tile = new TileId(unit, (int)(parameter / _store.Description.TileParameters));
         TileShape shape = _store.Geometry.Tile(tile);
-        return (AdamWParts.In(Address(tile), shape), shape);
+        byte* address = IsApart(unit) ? _staged.View(Address(tile), shape.SizeBytes, isChanged) : Address(tile);
+        return (AdamWParts.In(address, shape), shape);
     }
 
-    private void Write(TileId tile)
+    private void Write(IEnumerable<TileId> tiles)
     {
-        _writer.PrepareWrite(tile, Address(tile), IoPriority.Normal);
-        _store.Start(_writer);
-        _writer.Wait();
+        try
+        {
+            foreach (TileId tile in tiles)
+            {
+                TileTransfer writer = _writers.Next();
+                byte* address = IsApart(tile.Unit) ? _staged.Copy(_writers.NextIndex, Address(tile), _store.Geometry.Tile(tile).SizeBytes) : Address(tile);
+                writer.PrepareWrite(tile, address, IoPriority.Normal);
+                _writers.Start();
+            }
+
+            _writers.Drain();
+        }
+        catch
+        {
+            _writers.Abandon();
+            throw;
+        }
     }
 
     private void Take(TileId tile, TileShape shape, byte* source)
@@ -215,21 +236,24 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         AdamWStates states = AdamWParts.In(source, shape);
         if (_tiles[tile.Unit].Length > 0)
         {
-            Buffer.MemoryCopy(source, Address(tile), shape.SizeBytes, shape.SizeBytes);
+            _engine.Device.CopyNow(source, Address(tile), shape.SizeBytes);
         }
 
         if (_weights[tile.Unit] != 0)
         {
-            _engine.HostTiles.SetWeights((byte*)_weights[tile.Unit], shape, states);
+            SetWeights(tile, shape, IsApart(tile.Unit) ? AdamWParts.In(Address(tile), shape) : states);
         }
     }
+
+    private void SetWeights(TileId tile, TileShape shape, AdamWStates states) =>
+        (IsApart(tile.Unit) ? _engine.Compute : _engine.HostTiles).SetWeights((byte*)_weights[tile.Unit], shape, states);
 
     private void RefreshWeights()
     {
         foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _weights[tile.Unit] != 0))
         {
             TileShape shape = _store.Geometry.Tile(tile);
-            _engine.HostTiles.SetWeights((byte*)_weights[tile.Unit], shape, AdamWParts.In(Address(tile), shape));
+            SetWeights(tile, shape, AdamWParts.In(Address(tile), shape));
         }
     }
 }

@@ -1,8 +1,11 @@
+using Offload.Engine.Cuda;
 using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
 using Offload.Engine.States;
 using Offload.Engine.Swapping;
+using Offload.Engine.Swapping.Cuda;
 using Offload.Storage.States;
+using Offload.Swap.Execution;
 
 namespace Offload.Engine.Training;
 
@@ -32,6 +35,7 @@ internal static class RunModels
         ModelLayout layout, SwappedRun swapped, TrainingOptions options, StateStore store, IReadOnlyList<string> scratchFolders, int maxTracePeriods = 0) =>
         new(layout, swapped.Numerics, swapped.Work, swapped.Plan, store, new SwapModelOptions
         {
+            CreateDevice = swapped.Numerics.Device == ComputeDevice.Cuda ? () => new CudaSwapDevice(CudaHost.Get(options.GpuOrdinal), ExecutorOptions.DefaultMaxAhead) : null,
             CpuBytes = swapped.CpuBytes,
             GpuBytes = swapped.GpuBytes,
             UpdateThreads = options.UpdateThreads,

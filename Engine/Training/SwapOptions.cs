@@ -13,6 +13,7 @@ internal static class SwapOptions
         : options.GpuMemoryBytes is not null ? "--gpu-memory"
         : options.Order is not null ? "--schedule"
         : options.Update is not null ? "--update"
+        : options.Device == ComputeDevice.Cuda ? "--device cuda"
         : null;
 
     /// <summary>Refuses options that contradict each other, or would be without effect.</summary>

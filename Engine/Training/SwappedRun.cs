@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Offload.Engine.Cuda;
 using Offload.Engine.Models;
 using Offload.Engine.Planning;
 using Offload.Engine.Swapping;
@@ -34,7 +35,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
     public static SwappedRun? Create(
         TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, ILogger logger)
     {
-        return SwapOptions.FirstThatSwaps(options) is null ? null : Make(options, layout, numerics, before, store, description, logger);
+        return SwapOptions.FirstThatSwaps(options) is null && numerics.Device == ComputeDevice.Cpu ? null : Make(options, layout, numerics, before, store, description, logger);
     }
 
     /// <summary>Plans a run that nobody asked to be swapped, if its weights and gradients do not fit in memory; both tiers then share what there is.</summary>
@@ -83,33 +84,37 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
 
     /// <summary>The machine that plans and predictions go by.</summary>
     /// <param name="options">What is asked.</param>
+    /// <param name="gpu">What computes; null: the CPU.</param>
     /// <param name="gpuBytes">Budget of the GPU tier.</param>
     /// <param name="cpuBytes">Budget of the CPU tier.</param>
     /// <param name="hasDrives">Whether states may go to drives.</param>
     /// <exception cref="OffloadException">The profile that was named is missing, or cannot be read.</exception>
-    public static HardwareProfile HardwareOf(TrainingOptions options, long gpuBytes, long cpuBytes, bool hasDrives) =>
-        options.Hardware is { } named ? HardwareProfiles.Load(named) : CpuDevice.Profile(gpuBytes, cpuBytes, hasDrives);
+    public static HardwareProfile HardwareOf(TrainingOptions options, CudaHost? gpu, long gpuBytes, long cpuBytes, bool hasDrives) =>
+        options.Hardware is { } named ? HardwareProfiles.Load(named)
+        : gpu is null ? CpuDevice.Profile(gpuBytes, cpuBytes, hasDrives)
+        : GpuGuess.Profile(gpu, cpuBytes, hasDrives);
 
     private static SwappedRun FromPlanner(
         TrainingOptions options, ModelLayout layout, RunNumerics numerics, RunSettings? before, RunStore store, StoreDescription description, int sequencesPerStep, ILogger logger)
     {
         long available = CpuMemory.AvailableBytes();
-        long gpuBytes = options.GpuMemoryBytes ?? available / 2;
-        long cpuBytes = options.CpuMemoryBytes ?? Math.Max(0, available - gpuBytes);
+        CudaHost? gpu = numerics.Device == ComputeDevice.Cuda ? CudaHost.Get(options.GpuOrdinal) : null;
+        long gpuBytes = options.GpuMemoryBytes ?? (gpu is null ? available / 2 : (long)(0.95 * gpu.FreeBytes));
+        long cpuBytes = options.CpuMemoryBytes ?? (gpu is null ? Math.Max(0, available - gpuBytes) : (long)(0.9 * available));
         bool isFixed = before is not null || options.MicroBatchSequences is not null;
 
         // A last micro-batch that is smaller costs what a whole one does.
         int sequences = isFixed ? NumMicroBatches(numerics, sequencesPerStep) * numerics.MicroBatchSequences : sequencesPerStep;
-        HardwareProfile hardware = HardwareOf(options, gpuBytes, cpuBytes, store.IsOnDrives);
+        HardwareProfile hardware = HardwareOf(options, gpu, gpuBytes, cpuBytes, store.IsOnDrives);
         var request = new PlanRequest
         {
             WorkloadOf = microBatch => ModelWorkload.Create(
-                layout, numerics.Type, numerics.SequenceTokens, microBatch, numMicroBatches: 1, numerics.HeadChunkTokens, description.TileParameters),
+                layout, numerics.Type, numerics.SequenceTokens, microBatch, numMicroBatches: 1, numerics.HeadChunkTokens, description.TileParameters, numerics.Device),
             Model = ResidentPlanner.Profile(layout),
             SequenceTokens = numerics.SequenceTokens,
             SequencesPerStep = sequences,
             Hardware = hardware,
-            GpuBudgetBytes = gpuBytes,
+            GpuBudgetBytes = gpuBytes - (gpu?.OverheadBytes ?? 0),
             CpuBudgetBytes = cpuBytes,
             CpuBesideBytes = SwapModel.BesideBytes(description),
             NvmeBudgetBytes = store.IsOnDrives ? store.DriveBytes() : null,
@@ -153,7 +158,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
         Require(saved.Plan.IsDurable == store.IsOnDrives, "states", saved.Plan.IsDurable ? "on drives: give --nvme" : "in memory: leave --nvme out", store.IsOnDrives ? "--nvme" : "no --nvme");
         RequireGenerations(options, saved.Plan, description);
         Workload work = ModelWorkload.Create(
-            layout, ofPlan.Type, ofPlan.SequenceTokens, ofPlan.MicroBatchSequences, numMicroBatches, ofPlan.HeadChunkTokens, description.TileParameters);
+            layout, ofPlan.Type, ofPlan.SequenceTokens, ofPlan.MicroBatchSequences, numMicroBatches, ofPlan.HeadChunkTokens, description.TileParameters, ofPlan.Device);
         saved.Plan.Validate(work);
         return new SwappedRun(ofPlan, saved.Plan, work, options.GpuMemoryBytes ?? long.MaxValue, options.CpuMemoryBytes ?? CpuMemory.AvailableBytes());
 
@@ -186,11 +191,20 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
     private static void RequireMemory(TrainingOptions options, SwappedRun run, StoreDescription description)
     {
         StepSchedule[] schedules = [SwapSchedules.Train(run.Work, run.Plan), SwapSchedules.Forward(run.Work, run.Plan), SwapSchedules.Drain(run.Work, run.Plan)];
-        long gpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Gpu)) + run.Work.WorkspaceBytes;
+        CudaHost? gpu = run.Numerics.Device == ComputeDevice.Cuda ? CudaHost.Get(options.GpuOrdinal) : null;
+        long gpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Gpu)) + run.Work.WorkspaceBytes + (gpu?.OverheadBytes ?? 0);
         long cpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Cpu)) + SwapModel.BesideBytes(description);
         Check("--gpu-memory", gpuBytes, run.GpuBytes);
         Check("--cpu-memory", cpuBytes, run.CpuBytes);
-        Check("free memory, which both tiers share on --device cpu", gpuBytes + cpuBytes, CpuMemory.AvailableBytes());
+        if (gpu is null)
+        {
+            Check("free memory, which both tiers share on --device cpu", gpuBytes + cpuBytes, CpuMemory.AvailableBytes());
+        }
+        else
+        {
+            Check("the GPU's free memory", gpuBytes, gpu.FreeBytes);
+            Check("free memory", cpuBytes, CpuMemory.AvailableBytes());
+        }
 
         void Check(string name, long neededBytes, long budgetBytes)
         {

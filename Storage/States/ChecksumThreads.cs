@@ -4,7 +4,7 @@ namespace Offload.Storage.States;
 
 /// <summary>
 /// The threads that compute a store's checksums, so that neither a device's completion thread nor a caller does. Transfers wait in lists made of
-/// themselves, those of higher priority first: an urgent read waits at most for the tiles that are being worked on, not behind all writes.
+/// themselves, those of higher priority first: an urgent read waits at most for the parts that are being worked on, not behind all writes.
 /// </summary>
 internal sealed class ChecksumThreads : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class ChecksumThreads : IDisposable
     private const int CoresPerThread = 4;
 
     private readonly object _gate = new();
-    private readonly WaitingQueue<TileTransfer> _waiting = new();
+    private readonly WaitingQueue<PartChecksum> _waiting = new();
     private readonly Thread[] _threads;
     private bool _isStopping;
 
@@ -42,12 +42,12 @@ internal sealed class ChecksumThreads : IDisposable
     /// <summary>As many threads as this machine should have.</summary>
     public static int DefaultThreads => Math.Clamp(Environment.ProcessorCount / CoresPerThread, 1, MaxThreads);
 
-    /// <summary>Has a transfer's checksums computed. Allocates nothing.</summary>
-    public void Enqueue(TileTransfer transfer)
+    /// <summary>Has a part's checksum computed, as far as its bytes are there. Allocates nothing.</summary>
+    public void Enqueue(PartChecksum checksum)
     {
         lock (_gate)
         {
-            _waiting.Add(transfer);
+            _waiting.Add(checksum);
             Monitor.Pulse(_gate);
         }
     }
@@ -71,23 +71,23 @@ internal sealed class ChecksumThreads : IDisposable
 
     private void Run()
     {
-        while (Next() is { } transfer)
+        while (Next() is { } checksum)
         {
-            transfer.ComputeChecksums();
+            checksum.Compute();
         }
     }
 
-    private TileTransfer? Next()
+    private PartChecksum? Next()
     {
         lock (_gate)
         {
-            TileTransfer? transfer;
-            while (!_waiting.TryTake(out transfer) && !_isStopping)
+            PartChecksum? checksum;
+            while (!_waiting.TryTake(out checksum) && !_isStopping)
             {
                 Monitor.Wait(_gate);
             }
 
-            return transfer;
+            return checksum;
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.IO.Hashing;
 using System.Runtime.ExceptionServices;
 using Offload.Storage.Devices;
 using Offload.Storage.Memory;
@@ -10,12 +9,15 @@ namespace Offload.Storage.States;
 /// then may use it again: in steady state nothing is allocated. From start to completion the memory is borrowed and must stay and, for a write,
 /// stay as it is. One thread at a time; <see cref="Cancel"/> and <see cref="IsCompleted"/> from any.
 /// </summary>
-public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
+public sealed unsafe partial class TileTransfer
 {
     private readonly object _gate = new();
     private readonly StateStore _store;
     private readonly ulong[] _hashes = new ulong[StoreDescription.MaxParts];
     private Block[] _blocks = [];
+    private PartChecksum[] _checksums = [];
+    private int _numBlocks;
+    private int _numArrived; // Of the blocks, from the first on without a gap.
     private volatile Stage _stage;
     private byte* _address;
     private int _remaining;
@@ -68,8 +70,6 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
 
     /// <summary>Its place among those that wait, for the device and then for a checksum thread.</summary>
     public IoPriority Priority { get; private set; }
-
-    TileTransfer? IWaiting<TileTransfer>.Next { get; set; }
 
     /// <summary>Says what to read: the newest content, committed or not.</summary>
     /// <param name="tile">The tile.</param>
@@ -185,9 +185,12 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
     {
         Parts = parts;
         Copy = copy;
+        _numBlocks = 0;
+        _numArrived = 0;
         int numBlocks = 0;
         try
         {
+            PrepareChecksums();
             numBlocks = Cut();
         }
         catch (Exception error)
@@ -195,13 +198,14 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
             Fail(error); // Nothing of it is submitted; the store counts it, so it must complete.
         }
 
-        bool isWrite = Operation == BlockOperation.Write;
-
-        // One more, so that it cannot complete while it is being submitted; a write is complete when its checksums are, too.
-        _remaining = numBlocks + (isWrite ? 2 : 1);
-        if (isWrite)
+        _numBlocks = numBlocks;
+        _remaining = numBlocks + 1; // One more, so that it cannot complete while it is being submitted.
+        if (Operation == BlockOperation.Write && numBlocks > 0)
         {
-            _store.Checksums.Enqueue(this);
+            lock (_gate)
+            {
+                ExtendLocked(long.MaxValue);
+            }
         }
 
         int numSubmitted = 0;
@@ -219,34 +223,6 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
         }
 
         CountDown(numBlocks - numSubmitted + 1);
-    }
-
-    /// <summary>Called by a checksum thread.</summary>
-    internal void ComputeChecksums()
-    {
-        if (Operation == BlockOperation.Read)
-        {
-            Compare();
-            _store.Finish(this);
-            return;
-        }
-
-        if (Volatile.Read(ref _isCancelled))
-        {
-            Fail(new OperationCanceledException());
-        }
-        else if (Error is null)
-        {
-            for (int part = 0; part < _hashes.Length; part++)
-            {
-                if (Parts.Contains(part))
-                {
-                    _hashes[part] = Hash(part);
-                }
-            }
-        }
-
-        CountDown(1);
     }
 
     /// <summary>The last that happens to it: whoever waits goes on.</summary>
@@ -294,24 +270,6 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
         _isCancelled = false;
     }
 
-    private ulong Hash(int part)
-    {
-        PartRange range = _store.Geometry.Tile(Tile).PartRange(part);
-        return XxHash3.HashToUInt64(new ReadOnlySpan<byte>(_address + range.OffsetBytes, range.PaddedBytes));
-    }
-
-    private void Compare()
-    {
-        for (int part = 0; part < _hashes.Length; part++)
-        {
-            if (Parts.Contains(part) && Hash(part) is ulong found && found != _hashes[part])
-            {
-                DamagedParts = DamagedParts.With(PartSet.Of(part));
-                Fail(_store.Mismatch(this, part, found));
-            }
-        }
-    }
-
     private void CountDown(int count)
     {
         if (Interlocked.Add(ref _remaining, -count) != 0)
@@ -319,14 +277,12 @@ public sealed unsafe partial class TileTransfer : IWaiting<TileTransfer>
             return;
         }
 
-        if (Operation == BlockOperation.Read && Error is null)
+        if (Error is null)
         {
-            _store.Checksums.Enqueue(this);
+            Conclude();
         }
-        else
-        {
-            _store.Finish(this);
-        }
+
+        _store.Finish(this);
     }
 
     /// <summary>Keeps the first error; a real one replaces a cancellation.</summary>

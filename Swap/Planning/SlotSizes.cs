@@ -27,7 +27,7 @@ internal sealed class SlotSizes
 
         largest = Math.Min(work.TileParameters, largest);
         LargestTile = StatesOf(largest);
-        Masters = 2 * Pad(largest * sizeof(ushort));
+        Masters = 2 * 2 * Pad(largest * sizeof(ushort));
         _wholeTileBytes = StatesOf(work.TileParameters);
         _units = new OfUnit[work.Units.Count];
         for (int unit = 0; unit < _units.Length; unit++)
@@ -39,7 +39,7 @@ internal sealed class SlotSizes
     /// <summary>The largest tile's states.</summary>
     public long LargestTile { get; }
 
-    /// <summary>The two halves of the largest tile's master weights, where a weight for compute is joined from both.</summary>
+    /// <summary>Both halves of the master weights of two tiles, the largest: one tile is read while the other one's weights for compute are joined.</summary>
     public long Masters { get; }
 
     /// <summary>How many generations of states lie side by side outside the drives.</summary>

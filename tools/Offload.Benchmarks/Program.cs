@@ -27,6 +27,11 @@ if (args is ["simulator"])
     return SimulatorRate.Run();
 }
 
+if (args is ["lanes", ..])
+{
+    return LaneRate.Run(args.AsSpan(1));
+}
+
 // In this process: the arrays are large and the kernels long, so nothing is won by a fresh process for each, and no second build is needed.
 Job job = Job.InProcess
     .WithStrategy(RunStrategy.Monitoring)

@@ -80,6 +80,8 @@ internal static class TrainingArguments
         MaxGradNorm = context.Get(CommonOptions.MaxGradNorm),
         Seed = context.Get(CommonOptions.Seed),
         Type = ReadType(context),
+        Device = context.Get(CommonOptions.Device) is not { } device ? null : device.Type == TorchSharp.DeviceType.CUDA ? ComputeDevice.Cuda : ComputeDevice.Cpu,
+        GpuOrdinal = context.Get(CommonOptions.Device)?.Index ?? 0,
         Threads = ToInt(context, CommonOptions.Threads),
         EvalEverySteps = context.Get(EvalEvery),
         CheckpointEvery = Minutes(context, CheckpointEvery) ?? Defaults.CheckpointEvery,
@@ -119,13 +121,13 @@ internal static class TrainingArguments
         long value => throw new UsageException($"{option.Name}: expected at most {int.MaxValue}, found {value}"),
     };
 
-    /// <summary>Refuses devices that this version cannot train on.</summary>
+    /// <summary>Refuses devices that this command cannot use yet.</summary>
     /// <exception cref="UsageException">Not the CPU.</exception>
     public static void RequireCpu(CommandContext context)
     {
         if (context.Get(CommonOptions.Device) is { Type: not TorchSharp.DeviceType.CPU })
         {
-            throw new UsageException("--device: expected cpu, found cuda: computing on a GPU is not supported yet", "leave --device out, or give --device cpu");
+            throw new UsageException("--device: expected cpu, found cuda: this command does not compute on a GPU yet", "leave --device out, or give --device cpu");
         }
     }
 

@@ -29,15 +29,15 @@ public sealed unsafe class ChecksumThreadsTests : IDisposable
     public void Queue_SeveralWait_UrgentFirstThenInOrder()
     {
         IoPriority[] priorities = [IoPriority.Background, IoPriority.Normal, IoPriority.Background, IoPriority.Urgent, IoPriority.Normal, IoPriority.Urgent];
-        TileTransfer[] transfers = [.. priorities.Select(Prepared)];
-        var queue = new WaitingQueue<TileTransfer>();
+        PartChecksum[] checksums = [.. priorities.Select(Prepared)];
+        var queue = new WaitingQueue<PartChecksum>();
         for (int round = 0; round < 2; round++)
         {
-            Array.ForEach(transfers, queue.Add);
+            Array.ForEach(checksums, queue.Add);
             List<int> order = [];
-            while (queue.TryTake(out TileTransfer? transfer))
+            while (queue.TryTake(out PartChecksum? checksum))
             {
-                order.Add(Array.IndexOf(transfers, transfer));
+                order.Add(Array.IndexOf(checksums, checksum));
             }
 
             Assert.Equal([3, 5, 1, 4, 0, 2], order);
@@ -47,24 +47,55 @@ public sealed unsafe class ChecksumThreadsTests : IDisposable
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
-    public void Enqueue_ManyTransfers_AllAreComputedBeforeTheDisposalReturns(int numThreads)
+    public void Enqueue_ManyParts_AllAreComputedBeforeTheDisposalReturns(int numThreads)
     {
-        TileTransfer[] transfers = [.. Enumerable.Range(0, 300).Select(index => Prepared((IoPriority)(index % 3)))];
+        PartChecksum[] checksums = [.. Enumerable.Range(0, 300).Select(index => Prepared((IoPriority)(index % 3)))];
         var threads = new ChecksumThreads(numThreads);
+        Assert.All(checksums, checksum => Assert.True(checksum.Extend(long.MaxValue)));
 
-        Array.ForEach(transfers, threads.Enqueue);
+        Array.ForEach(checksums, threads.Enqueue);
         threads.Dispose();
 
-        PartRange range = _store.Geometry.Tile(First).PartRange(1);
-        ulong expected = XxHash3.HashToUInt64(_buffer.AsSpan<byte>(range.OffsetBytes, range.PaddedBytes));
-        Assert.All(transfers, transfer => Assert.Equal(expected, transfer.Hashes[1]));
+        Assert.All(checksums, checksum => Assert.Equal(Expected(), checksum.Value));
     }
 
-    // A write that is not started: the threads compute its checksums, and the store knows nothing of it.
-    private TileTransfer Prepared(IoPriority priority)
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(4096)]
+    [InlineData(10_000)]
+    public void Extend_BytesThatComeInPieces_GiveTheChecksumOfTheWhole(int pieceBytes)
+    {
+        PartChecksum checksum = Prepared(IoPriority.Normal);
+        int end = Range.OffsetBytes + Range.PaddedBytes;
+        int numTurns = 0;
+        for (int there = 0; there < end + pieceBytes; there += pieceBytes)
+        {
+            bool hasWork = checksum.Extend(there);
+            Assert.Equal(there > Range.OffsetBytes && there - pieceBytes < end, hasWork);
+            if (hasWork)
+            {
+                Assert.False(checksum.Extend(there)); // It waits for its thread already.
+                checksum.Compute();
+                numTurns++;
+            }
+        }
+
+        Assert.True(numTurns > 1);
+        Assert.Equal(Expected(), checksum.Value);
+    }
+
+    private PartRange Range => _store.Geometry.Tile(First).PartRange(1);
+
+    private ulong Expected() => XxHash3.HashToUInt64(_buffer.AsSpan<byte>(Range.OffsetBytes, Range.PaddedBytes));
+
+    // Of a write that is not started: the threads compute its checksum, and the store knows nothing of it.
+    private PartChecksum Prepared(IoPriority priority)
     {
         var transfer = new TileTransfer(_store);
         transfer.PrepareWrite(First, (byte*)_buffer.Address, priority);
-        return transfer;
+        var checksum = new PartChecksum(transfer);
+        checksum.Prepare((byte*)_buffer.Address, Range);
+        return checksum;
     }
 }

@@ -44,7 +44,6 @@ internal static class ProfileStepCommand
 
     private static ExitCode Run(CommandContext context)
     {
-        TrainingArguments.RequireCpu(context);
         string[] timelines = context.Get(Timeline)!;
         foreach (string path in timelines)
         {
@@ -52,7 +51,7 @@ internal static class ProfileStepCommand
         }
 
         StepProfileOptions options = Read(context);
-        context.LoadTorch();
+        context.LoadTorch(context.Get(CommonOptions.Device)?.Type ?? TorchSharp.DeviceType.CPU);
         StepProfileResult result = new StepProfiler(options, new TrainingOutput(context, TimeProvider.System), new LineLogger<StepProfiler>(context.Error, context.Verbose)).Run(context.Cancellation);
         StepProfile profile = result.Profile;
         foreach (string path in timelines)

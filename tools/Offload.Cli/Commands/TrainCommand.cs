@@ -18,8 +18,7 @@ internal static class TrainCommand
     private static ExitCode Run(CommandContext context)
     {
         TrainingOptions options = TrainingArguments.Read(context);
-        TrainingArguments.RequireCpu(context);
-        context.LoadTorch();
+        context.LoadTorch(context.Get(CommonOptions.Device)?.Type ?? TorchSharp.DeviceType.CPU);
         var observer = new TrainingOutput(context, TimeProvider.System);
         var trainer = new Trainer(options, observer, new LineLogger<Trainer>(context.Error, context.Verbose), TimeProvider.System);
         TrainingResult result;

@@ -1,0 +1,109 @@
+using Offload.Engine.Cuda;
+using Offload.Engine.Models;
+using Offload.Engine.Training;
+using Offload.Storage.Memory;
+using Offload.Swap.Execution;
+using Offload.Swap.Schedules;
+
+namespace Offload.Engine.Swapping.Cuda;
+
+/// <summary>A GPU: compute on libtorch's stream, each direction of copies on one of its own. Owns streams, marks and workspace.</summary>
+internal sealed unsafe class CudaSwapDevice : ISwapDevice
+{
+    private readonly CudaHost _host;
+    private readonly CudaStream _compute;
+    private readonly CudaStream _toGpu;
+    private readonly CudaStream _fromGpu;
+    private readonly CudaStream _now;
+    private readonly CudaLanes _lanes;
+
+    /// <param name="host">The GPU; borrowed.</param>
+    /// <param name="maxAhead">Operations that a lane is ahead of the GPU at most.</param>
+    /// <exception cref="CudaException">The driver refuses.</exception>
+    public CudaSwapDevice(CudaHost host, int maxAhead)
+    {
+        _host = host;
+        host.Device.MakeCurrent();
+        _compute = CudaStream.Default(host.Device);
+        _toGpu = new CudaStream(host.Device);
+        _fromGpu = new CudaStream(host.Device);
+        _now = new CudaStream(host.Device);
+        _lanes = new CudaLanes(host.Device, _compute, _toGpu, _fromGpu, maxAhead, TimeProvider.System);
+    }
+
+    /// <inheritdoc/>
+    public IDeviceLanes? Lanes => _lanes;
+
+    /// <inheritdoc/>
+    public bool IsSeparate => true;
+
+    /// <inheritdoc/>
+    public long OverheadBytes => _host.OverheadBytes;
+
+    /// <inheritdoc/>
+    public long? TakePeakBytes()
+    {
+        _host.Sample();
+        return _host.PeakBytes;
+    }
+
+    /// <inheritdoc/>
+    public void OnLaneStart(Lane lane) => _host.Device.MakeCurrent();
+
+    /// <inheritdoc/>
+    public IGpuMemory Allocate(long sizeBytes, MemoryLimit limit)
+    {
+        _host.Device.MakeCurrent();
+        if (sizeBytes == 0)
+        {
+            return new Memory(null);
+        }
+
+        var memory = new DeviceMemory(_host.Device, sizeBytes, "GPU slots", limit);
+        _now.Clear(memory.Address, sizeBytes);
+        _now.Synchronize();
+        return new Memory(memory);
+    }
+
+    /// <inheritdoc/>
+    public IDisposable? Pin(byte* address, long sizeBytes)
+    {
+        _host.Device.MakeCurrent();
+        return new PinnedMemory(_host.Device, address, sizeBytes);
+    }
+
+    /// <inheritdoc/>
+    public IUnitCompute CreateCompute(ModelLayout layout, RunNumerics numerics, MemoryLimit limit)
+    {
+        _host.Device.MakeCurrent();
+        return CudaUnitCompute.Create(_host.Device, layout, numerics, limit);
+    }
+
+    /// <inheritdoc/>
+    public void Copy(Lane lane, byte* source, byte* destination, long sizeBytes, CancellationToken cancellation) =>
+        (lane == Lane.H2D ? _toGpu : _fromGpu).Copy(destination, source, sizeBytes);
+
+    /// <inheritdoc/>
+    public void CopyNow(byte* source, byte* destination, long sizeBytes)
+    {
+        _host.Device.MakeCurrent();
+        _now.Copy(destination, source, sizeBytes);
+        _now.Synchronize();
+    }
+
+    public void Dispose()
+    {
+        _lanes.Dispose();
+        _now.Dispose();
+        _toGpu.Dispose();
+        _fromGpu.Dispose();
+        _compute.Dispose();
+    }
+
+    private sealed class Memory(DeviceMemory? memory) : IGpuMemory
+    {
+        public byte* Address => memory is null ? null : memory.Address;
+
+        public void Dispose() => memory?.Dispose();
+    }
+}
