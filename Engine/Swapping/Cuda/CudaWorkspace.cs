@@ -1,6 +1,5 @@
 using Offload.Engine.Compute;
 using Offload.Engine.Cuda.Kernels;
-using Offload.Engine.Interop;
 using Offload.Engine.Models;
 
 namespace Offload.Engine.Swapping.Cuda;
