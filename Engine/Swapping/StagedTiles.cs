@@ -1,5 +1,4 @@
 using Offload.Storage.Memory;
-using Offload.Storage.States;
 
 namespace Offload.Engine.Swapping;
 
@@ -29,7 +28,8 @@ internal sealed unsafe class StagedTiles(ISwapDevice device, long maxTileBytes, 
         {
             PutBack();
             device.CopyNow(onGpu, At(0), sizeBytes);
-            (_onGpu, _sizeBytes) = (onGpu, sizeBytes);
+            _onGpu = onGpu;
+            _sizeBytes = sizeBytes;
         }
 
         _isChanged |= isChanged;

@@ -15,6 +15,7 @@ internal sealed unsafe class PartChecksum(TileTransfer transfer) : IWaiting<Part
     private int _sizeBytes;
     private int _numReady; // Guarded.
     private int _numTaken; // Guarded.
+    private int _numAdded;
     private bool _isQueued; // Guarded: it waits for a checksum thread, or has one.
 
     PartChecksum? IWaiting<PartChecksum>.Next { get; set; }
@@ -24,6 +25,9 @@ internal sealed unsafe class PartChecksum(TileTransfer transfer) : IWaiting<Part
 
     /// <summary>Of the bytes so far; all of them once the transfer has counted this as done.</summary>
     public ulong Value => _hash.GetCurrentHashAsUInt64();
+
+    /// <summary>Bytes whose checksum is computed.</summary>
+    public int NumAdded => Volatile.Read(ref _numAdded);
 
     /// <summary>Begins anew.</summary>
     /// <param name="tileAddress">The tile's memory.</param>
@@ -36,6 +40,7 @@ internal sealed unsafe class PartChecksum(TileTransfer transfer) : IWaiting<Part
         _sizeBytes = range.PaddedBytes;
         _numReady = 0;
         _numTaken = 0;
+        _numAdded = 0;
         _isQueued = false;
     }
 
@@ -69,8 +74,8 @@ internal sealed unsafe class PartChecksum(TileTransfer transfer) : IWaiting<Part
     /// <summary>Adds the next bytes.</summary>
     public void Add(int count)
     {
-        _hash.Append(new ReadOnlySpan<byte>(_address, count));
-        _address += count;
+        _hash.Append(new ReadOnlySpan<byte>(_address + _numAdded, count));
+        Volatile.Write(ref _numAdded, _numAdded + count);
     }
 
     /// <summary>Called by a checksum thread whose turn it is.</summary>

@@ -62,6 +62,9 @@ public sealed unsafe partial class TileTransfer
     /// <summary>By part: as expected of a read, as found of a write.</summary>
     internal Span<ulong> Hashes => _hashes;
 
+    /// <summary>By part, of those that are transferred; longer if it was used for units of more parts.</summary>
+    internal ReadOnlySpan<PartChecksum> Checksums => _checksums;
+
     /// <summary>The first error; null: none so far.</summary>
     internal Exception? Error => Volatile.Read(ref _error);
 

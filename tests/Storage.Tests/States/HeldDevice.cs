@@ -62,6 +62,14 @@ internal sealed class HeldDevice(IBlockDevice inner) : IBlockDevice
         Array.ForEach(released, inner.Submit);
     }
 
+    /// <summary>The last one goes.</summary>
+    public void ReleaseLast()
+    {
+        BlockRequest last = _held[^1];
+        _held.RemoveAt(_held.Count - 1);
+        inner.Submit(last);
+    }
+
     public void Dispose()
     {
         IsDisposed = true;
