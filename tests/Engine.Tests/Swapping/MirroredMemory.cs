@@ -1,4 +1,3 @@
-using Offload.Engine.Models;
 using Offload.Engine.Swapping;
 using Offload.Storage.Memory;
 using Offload.Storage.Numerics;

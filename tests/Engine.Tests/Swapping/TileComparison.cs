@@ -13,8 +13,8 @@ namespace Offload.Engine.Tests.Swapping;
 internal sealed unsafe class TileComparison(
     UnitCheckDevice device, ModelLayout layout, RunNumerics numerics, ITileCompute compute, Random random, UnitErrors errors)
 {
-    /// <summary>Not a multiple of any vector, so that tiles begin and end within tensors.</summary>
-    private const int TileParameters = 10_007;
+    /// <summary>The smallest of a store: tiles begin and end within tensors.</summary>
+    private const int TileParameters = 4096;
 
     private const int MaxTilesPerUnit = 3;
 

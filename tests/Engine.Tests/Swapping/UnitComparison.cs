@@ -286,7 +286,7 @@ internal sealed unsafe class UnitComparison : IDisposable
         return values;
     }
 
-    private void Download(string operation, MirroredMemory memory)
+    private static void Download(string operation, MirroredMemory memory)
     {
         if (memory.Download())
         {

@@ -9,20 +9,10 @@ namespace Offload.Engine.Tests.Swapping;
 [Collection(nameof(ProcessWide))]
 public sealed class UnitComparisonTests
 {
-    public static TheoryData<int, ComputeType> Models()
-    {
-        var data = new TheoryData<int, ComputeType>();
-        for (int model = 1; model < UnitCheckModels.All.Count; model++)
-        {
-            data.Add(model, ComputeType.Float32);
-            data.Add(model, ComputeType.BFloat16);
-        }
-
-        return data;
-    }
-
     [Theory]
-    [MemberData(nameof(Models))]
+    [InlineData(2, ComputeType.Float32)]
+    [InlineData(2, ComputeType.BFloat16)]
+    [InlineData(6, ComputeType.BFloat16)]
     public void Run_CpuAgainstCpu_FindsNoError(int model, ComputeType type)
     {
         using var cpu = new CpuSwapDevice(computeThreads: 2);
@@ -30,7 +20,7 @@ public sealed class UnitComparisonTests
         var device = new UnitCheckDevice(cpu, new MemoryLimit(1L << 30), (layout, numerics) => new UnitCompute(layout, numerics, threads), () => { });
 
         using var comparison = new UnitComparison(device, UnitCheckModels.All[model].Config, type, seed: 3);
-        comparison.Run(policies: 4);
+        comparison.Run(policies: 2);
 
         Assert.Equal((0, 0), comparison.Errors.Largest);
         Assert.Empty(comparison.Errors.OtherBits);
@@ -45,7 +35,7 @@ public sealed class UnitComparisonTests
         var device = new UnitCheckDevice(
             cpu, new MemoryLimit(1L << 30), (layout, numerics) => new UnitCompute(ModelLayout.Create(layout.Config with { NormEpsilon = 0.1 }), numerics, threads), () => { });
 
-        using var comparison = new UnitComparison(device, UnitCheckModels.All[3].Config, ComputeType.Float32, seed: 3);
+        using var comparison = new UnitComparison(device, UnitCheckModels.All[2].Config, ComputeType.Float32, seed: 3);
         comparison.Run(policies: 1);
 
         Assert.True(comparison.Errors.ByOperation["layer forward"].Rms > 1e-3);

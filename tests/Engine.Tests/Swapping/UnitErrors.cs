@@ -31,7 +31,7 @@ internal sealed class UnitErrors
 
         if (expected.Length > 0)
         {
-            Add(operation, Ratio(largestError, largest), Ratio(Math.Sqrt(errorSquares), Math.Sqrt(sumOfSquares)));
+            Count(operation, Ratio(largestError, largest), Ratio(Math.Sqrt(errorSquares), Math.Sqrt(sumOfSquares)));
         }
     }
 
@@ -40,7 +40,7 @@ internal sealed class UnitErrors
     {
         double error = Math.Abs(found - expected) / Math.Max(Math.Abs(expected), double.Epsilon);
         error = expected == found ? 0 : double.IsNaN(error) ? double.PositiveInfinity : error;
-        Add(operation, error, error);
+        Count(operation, error, error);
     }
 
     /// <summary>Counts memory whose bits have to be equal.</summary>
@@ -54,7 +54,7 @@ internal sealed class UnitErrors
 
     private static double Ratio(double error, double magnitude) => error == 0 ? 0 : magnitude == 0 ? double.PositiveInfinity : error / magnitude;
 
-    private void Add(string operation, double max, double rms)
+    private void Count(string operation, double max, double rms)
     {
         (double Max, double Rms) before = _errors.GetValueOrDefault(operation);
         _errors[operation] = (Math.Max(before.Max, max), Math.Max(before.Rms, rms));

@@ -59,14 +59,18 @@ internal static class CudaUnitCheck
         var checkedDevice = new UnitCheckDevice(device, limit, Create, host.Device.Synchronize);
         UnitErrors errors;
         long takenBytes = host.Device.Memory().FreeBytes;
-        using (var comparison = new UnitComparison(checkedDevice, config, type, seed: 5))
+        try
         {
+            using var comparison = new UnitComparison(checkedDevice, config, type, seed: 5);
             comparison.Run();
             errors = comparison.Errors;
         }
+        finally
+        {
+            arena?.Dispose();
+        }
 
         takenBytes -= host.Device.Memory().FreeBytes;
-        arena?.Dispose();
         return Report(output, $"{name}, {type}, {attention}", errors, type, takenBytes);
 
         unsafe IUnitCompute Create(ModelLayout layout, RunNumerics numerics)
