@@ -56,6 +56,27 @@ public sealed class DeviceLanesErrorTests
     }
 
     [Fact]
+    public void OnLaneStart_Throws_IsTheErrorOfTheLane()
+    {
+        StepSchedule schedule = Schedule.Chain(OperationKind.LoadWeights, OperationKind.Forward);
+        var error = new IOException("no lane");
+
+        InTime.Run(() =>
+        {
+            using var streams = new FakeStreams(schedule, new DelegateHandler((_, _, _) => { }), OfGpu, maxAhead: 8);
+            using var executor = new ScheduleExecutor(
+                schedule, streams, new ExecutorOptions { Devices = streams, OnLaneStart = _ => throw error });
+            Assert.Same(
+                error,
+                Record.Exception(() =>
+                {
+                    executor.Release();
+                    executor.Drain();
+                }));
+        });
+    }
+
+    [Fact]
     public void Wait_OperationFailsOfEveryKindInEveryLane_ThrowsItsErrorAndEnds()
     {
         var kinds = new HashSet<OperationKind>();
