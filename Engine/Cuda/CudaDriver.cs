@@ -19,7 +19,9 @@ internal static unsafe partial class CudaDriver
     /// <summary>A waiting thread sleeps: the default spins on a core. Times are taken, as CU_EVENT_DISABLE_TIMING is not given.</summary>
     internal const int EventBlockingSync = 1;
 
-    internal const int HostRegisterPortable = 1;
+    /// <summary>For all GPUs of the process, and mapped for kernels: CU_MEMHOSTREGISTER_PORTABLE and _DEVICEMAP.</summary>
+    internal const int HostRegisterPortableMapped = 3;
+
     internal const int AttributeMultiprocessorCount = 16;
     internal const int AttributeCapabilityMajor = 75;
     internal const int AttributeCapabilityMinor = 76;

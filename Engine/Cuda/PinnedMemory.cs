@@ -128,7 +128,7 @@ internal sealed unsafe class PinnedMemory : IDisposable
         {
             var start = (byte*)_starts[piece];
             long sizeBytes = Math.Min(ToPieceEnd(start), end - start);
-            int result = CudaDriver.cuMemHostRegister_v2(start, (nuint)sizeBytes, CudaDriver.HostRegisterPortable);
+            int result = CudaDriver.cuMemHostRegister_v2(start, (nuint)sizeBytes, CudaDriver.HostRegisterPortableMapped);
             _isRegistered[piece] = result == 0;
             if (result != 0)
             {
