@@ -19,7 +19,7 @@ internal sealed unsafe class CpuSwapDevice(int computeThreads, double? h2dBytesP
     private readonly Link _fromGpu = new(d2hBytesPerSecond);
 
     /// <inheritdoc/>
-    public IDeviceLanes? Lanes => null;
+    public IDeviceLanes? CreateLanes() => null;
 
     /// <inheritdoc/>
     public bool IsSeparate => false;

@@ -9,8 +9,8 @@ namespace Offload.Engine.Swapping;
 /// <summary>The GPU tier of a swapped model: its memory, what computes there, and the links to it. Owned by whoever makes it, and outlives the model.</summary>
 internal unsafe interface ISwapDevice : IDisposable
 {
-    /// <summary>Lanes that only queue their work; null: each operation is done when its call returns.</summary>
-    IDeviceLanes? Lanes { get; }
+    /// <summary>For one more executor: lanes that only queue their work, the device's own; null: each operation is done when its call returns.</summary>
+    IDeviceLanes? CreateLanes();
 
     /// <summary>Whether the device reads batches and writes numbers in CPU memory by itself, and adds up all gradient norms.</summary>
     bool IsSeparate { get; }

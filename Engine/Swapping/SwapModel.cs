@@ -87,7 +87,6 @@ internal sealed unsafe class SwapModel : ITrainingModel
                 IsSequential = options.IsSequential,
                 MaxTracePeriods = options.MaxTracePeriods,
                 OnLaneStart = _device.OnLaneStart,
-                Devices = _device.Lanes,
             };
             _train = Execute(Schedule, _steps, options.BeforeOperation, executorOptions);
             _forward = Execute(forward, _evaluations, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
@@ -315,5 +314,5 @@ internal sealed unsafe class SwapModel : ITrainingModel
     }
 
     private ScheduleExecutor Execute(StepSchedule schedule, StepRing steps, Action<Operation, long>? before, ExecutorOptions options) =>
-        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps, before), options);
+        new(schedule, new OperationRunner(_memory!.Of(schedule), _engine!, steps, before), options with { Devices = _device!.CreateLanes() });
 }

@@ -29,6 +29,7 @@ AcceptanceCheck[] checks =
     new("swap-prediction", "32 random models and plans on throttled devices against the simulator (four minutes; a machine without other work)", PredictionCheck.Run),
     new("swap-orders", "layer-major, fuyou and zero-infinity as the planner makes them, on throttled devices (four minutes; a machine without other work)", OrdersCheck.Run),
     new("swap-depth", "models of 8 to 48 layers with everything on throttled drives: time linear in depth, memory flat (a minute; a machine without other work)", DepthCheck.Run),
+    new("cuda-kernels", "every kernel of the GPU on random shapes against the CPU, and its rate (a few minutes; needs a GPU)", KernelComparison.Run),
     new(LargeImport.Name, "a bf16 checkpoint of 3 GB imported into a store, verified and exported in 300 MiB of memory (a few minutes; 42 GB in the temporary folder)", LargeImport.Run),
     new("swap-memory", "models of 3 and 14 GB of states trained under --cpu-memory 1GiB, and the program's memory (a quarter of an hour; 40 GB in the temporary folder)", SwapMemory.Run),
     new("cuda-unit", "every unit operation on the GPU against the CPU's: all kinds of layers, float32 and bfloat16, all policies (a few minutes; a GPU)", CudaUnitCheck.Run),

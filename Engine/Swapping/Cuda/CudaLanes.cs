@@ -4,119 +4,141 @@ using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping.Cuda;
 
-/// <summary>Lanes of a GPU: a stream each, with a ring of events that mark where operations start and end. Owns the events.</summary>
+/// <summary>
+/// The lanes that a GPU runs: a stream each, with a ring of events that mark where operations start and end. For one executor at a time, with numbers
+/// from 0; several may take turns over the same streams, each with lanes of its own. Dispose it after the executor, and before the streams.
+/// </summary>
 internal sealed class CudaLanes : IDeviceLanes, IDisposable
 {
-    /// <summary>A float of milliseconds, as the driver gives times, tells half a microsecond within 4 s.</summary>
-    private const double AnchorSeconds = 2;
+    /// <summary>
+    /// Events beyond those of operations that are not done: one for an operation that failed while it was issued, the others so that the end of one
+    /// that is done is hardly ever recorded again just while another lane is told to wait for it. If it is, that lane waits for a later operation.
+    /// </summary>
+    private const int NumSpare = 4;
 
     private readonly CudaDevice _device;
-    private readonly TimeProvider _clock;
-    private readonly CudaStream _anchorStream;
-    private readonly Stream?[] _streams = new Stream?[Enum.GetValues<Lane>().Length];
+    private readonly StreamLane?[] _lanes = new StreamLane?[Enum.GetValues<Lane>().Length];
+    private readonly CudaClock _clock;
 
-    /// <param name="device">The GPU; borrowed.</param>
-    /// <param name="compute">Stream of the lane Compute; borrowed, as the others.</param>
-    /// <param name="toGpu">Of H2D.</param>
-    /// <param name="fromGpu">Of D2H.</param>
-    /// <param name="maxAhead">Operations that are issued and not waited for at most.</param>
-    /// <param name="clock">The executor's.</param>
+    /// <summary>Makes the events.</summary>
+    /// <param name="device">The GPU. Borrowed.</param>
+    /// <param name="compute">What computes. Borrowed, as all streams.</param>
+    /// <param name="toDevice">What copies to the GPU.</param>
+    /// <param name="toHost">What copies from it.</param>
+    /// <param name="maxAhead">The executor's <see cref="ExecutorOptions.MaxAhead"/>.</param>
+    /// <param name="clock">The executor's <see cref="ExecutorOptions.Clock"/>.</param>
     /// <exception cref="CudaException">The driver refuses.</exception>
-    public CudaLanes(CudaDevice device, CudaStream compute, CudaStream toGpu, CudaStream fromGpu, int maxAhead, TimeProvider clock)
+    public CudaLanes(CudaDevice device, CudaStream compute, CudaStream toDevice, CudaStream toHost, int maxAhead, TimeProvider clock)
     {
         _device = device;
-        _clock = clock;
-        device.MakeCurrent();
-        _anchorStream = new CudaStream(device);
-
-        // One may have failed while it was issued, and another be about to be marked.
-        int length = maxAhead + 2;
-        _streams[(int)Lane.Compute] = new Stream(device, compute, length);
-        _streams[(int)Lane.H2D] = new Stream(device, toGpu, length);
-        _streams[(int)Lane.D2H] = new Stream(device, fromGpu, length);
+        _clock = new CudaClock(device, clock);
+        try
+        {
+            _lanes[(int)Lane.Compute] = new StreamLane(compute, maxAhead + NumSpare);
+            _lanes[(int)Lane.H2D] = new StreamLane(toDevice, maxAhead + NumSpare);
+            _lanes[(int)Lane.D2H] = new StreamLane(toHost, maxAhead + NumSpare);
+            foreach (StreamLane? lane in _lanes)
+            {
+                lane?.MakeEvents(device);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
-    public bool IsAsynchronous(Lane lane) => _streams[(int)lane] is not null;
+    public bool IsAsynchronous(Lane lane) => _lanes[(int)lane] is not null;
 
     /// <inheritdoc/>
-    public void Await(Lane lane, Lane other, long count) => Of(lane).Queue.WaitFor(Of(other).End(count - 1));
+    public void Await(Lane lane, Lane other, long count)
+    {
+        _device.MakeCurrent();
+        Of(lane).Stream.WaitFor(Of(other).Marks(count - 1).End!);
+    }
+
+    /// <summary>As of the interface. The device is current on the calling thread from here on.</summary>
+    public void Begin(Lane lane, long count)
+    {
+        _device.MakeCurrent();
+        StreamLane own = Of(lane);
+        EventPair marks = own.Marks(count);
+        if (marks.Anchor is { } before)
+        {
+            _clock.Return(before);
+        }
+
+        marks.Anchor = _clock.Take();
+        marks.Start!.Record(own.Stream);
+    }
 
     /// <inheritdoc/>
-    public void Begin(Lane lane, long count) => Of(lane).Start(count).Record(Of(lane).Queue);
-
-    /// <inheritdoc/>
-    public void Mark(Lane lane, long count) => Of(lane).End(count).Record(Of(lane).Queue);
+    public void Mark(Lane lane, long count) => Of(lane).Marks(count).End!.Record(Of(lane).Stream);
 
     /// <inheritdoc/>
     public void Wait(Lane lane, long count)
     {
         _device.MakeCurrent();
-        Of(lane).End(count).Wait();
+        Of(lane).Marks(count).End!.Wait();
     }
 
     /// <inheritdoc/>
     public (long StartTicks, long EndTicks) Times(Lane lane, long count)
     {
-        Stream stream = Of(lane);
-        if (stream.AnchorTicks == 0)
-        {
-            RenewAnchor(stream);
-        }
-
-        double start = stream.Start(count).SecondsSince(stream.Anchor);
-        double end = stream.End(count).SecondsSince(stream.Anchor);
-        (long, long) times = (Ticks(stream, start), Ticks(stream, end));
-        if (end > AnchorSeconds)
-        {
-            RenewAnchor(stream);
-        }
-
+        EventPair marks = Of(lane).Marks(count);
+        var times = (_clock.Ticks(marks.Start!, marks.Anchor!), _clock.Ticks(marks.End!, marks.Anchor!));
+        _clock.Renew();
         return times;
     }
 
+    /// <summary>Frees the events.</summary>
     public void Dispose()
     {
-        foreach (Stream? stream in _streams)
+        foreach (StreamLane? lane in _lanes)
         {
-            stream?.Dispose();
+            lane?.Dispose();
         }
 
-        _anchorStream.Dispose();
+        _clock.Dispose();
     }
 
-    private Stream Of(Lane lane) => _streams[(int)lane]!;
+    private StreamLane Of(Lane lane) => _lanes[(int)lane]!;
 
-    private long Ticks(Stream stream, double seconds) => stream.AnchorTicks + (long)(seconds * _clock.TimestampFrequency);
-
-    /// <summary>On a stream with nothing else to do the event is recorded at once: its time is the clock's, up to some microseconds.</summary>
-    private void RenewAnchor(Stream stream)
+    /// <summary>Where an operation starts and ends.</summary>
+    private sealed class EventPair
     {
-        stream.Anchor.Record(_anchorStream);
-        stream.Anchor.Wait();
-        stream.AnchorTicks = _clock.GetTimestamp();
+        public CudaEvent? Start { get; set; }
+
+        public CudaEvent? End { get; set; }
+
+        public CudaClock.Anchor? Anchor { get; set; }
     }
 
-    private sealed class Stream(CudaDevice device, CudaStream queue, int length) : IDisposable
+    private sealed class StreamLane(CudaStream stream, int numMarks) : IDisposable
     {
-        private readonly CudaEvent[] _starts = [.. Enumerable.Range(0, length).Select(_ => new CudaEvent(device))];
-        private readonly CudaEvent[] _ends = [.. Enumerable.Range(0, length).Select(_ => new CudaEvent(device))];
+        private readonly EventPair[] _ring = [.. Enumerable.Range(0, numMarks).Select(_ => new EventPair())];
 
-        public CudaStream Queue => queue;
+        public CudaStream Stream { get; } = stream;
 
-        public CudaEvent Anchor { get; } = new(device);
+        public void MakeEvents(CudaDevice device)
+        {
+            foreach (EventPair marks in _ring)
+            {
+                marks.Start = new CudaEvent(device);
+                marks.End = new CudaEvent(device);
+            }
+        }
 
-        public long AnchorTicks { get; set; }
-
-        public CudaEvent Start(long count) => _starts[count % _starts.Length];
-
-        public CudaEvent End(long count) => _ends[count % _ends.Length];
+        public EventPair Marks(long count) => _ring[(int)(count % _ring.Length)];
 
         public void Dispose()
         {
-            foreach (CudaEvent marked in (IEnumerable<CudaEvent>)[.. _starts, .. _ends, Anchor])
+            foreach (EventPair marks in _ring)
             {
-                marked.Dispose();
+                marks.Start?.Dispose();
+                marks.End?.Dispose();
             }
         }
     }

@@ -16,7 +16,8 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
     private readonly CudaStream _toGpu;
     private readonly CudaStream _fromGpu;
     private readonly CudaStream _now;
-    private readonly CudaLanes _lanes;
+    private readonly int _maxAhead;
+    private readonly List<CudaLanes> _lanes = [];
     private readonly List<IDisposable> _workspace = [];
 
     /// <param name="host">The GPU; borrowed.</param>
@@ -30,11 +31,16 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
         _toGpu = new CudaStream(host.Device);
         _fromGpu = new CudaStream(host.Device);
         _now = new CudaStream(host.Device);
-        _lanes = new CudaLanes(host.Device, _compute, _toGpu, _fromGpu, maxAhead, TimeProvider.System);
+        _maxAhead = maxAhead;
     }
 
     /// <inheritdoc/>
-    public IDeviceLanes? Lanes => _lanes;
+    public IDeviceLanes? CreateLanes()
+    {
+        var lanes = new CudaLanes(_host.Device, _compute, _toGpu, _fromGpu, _maxAhead, TimeProvider.System);
+        _lanes.Add(lanes);
+        return lanes;
+    }
 
     /// <inheritdoc/>
     public bool IsSeparate => true;
@@ -101,7 +107,7 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
     {
         _workspace.ForEach(part => part.Dispose());
         _workspace.Clear();
-        _lanes.Dispose();
+        _lanes.ForEach(lanes => lanes.Dispose());
         _now.Dispose();
         _toGpu.Dispose();
         _fromGpu.Dispose();

@@ -37,6 +37,19 @@ internal sealed class MarkHandler : IOperationHandler
     /// <summary>What is wrong; null: nothing.</summary>
     public string? Problem { get; private set; }
 
+    /// <summary>What the operations find that run one by one.</summary>
+    internal static ulong[] InProgramOrder(StepSchedule schedule, int numPeriods)
+    {
+        var handler = new MarkHandler(schedule, numPeriods, spin: 0);
+        for (int i = 0; i < handler.Seen.Length; i++)
+        {
+            handler.Run(i % schedule.Operations.Count, i / schedule.Operations.Count, CancellationToken.None);
+        }
+
+        Assert.Null(handler.Problem);
+        return handler.Seen;
+    }
+
     public void Run(int operation, long period, CancellationToken cancellation)
     {
         if (_counts[operation]++ != period)

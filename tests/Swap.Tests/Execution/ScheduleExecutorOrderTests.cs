@@ -24,7 +24,7 @@ public sealed class ScheduleExecutorOrderTests
     {
         const int NumPeriods = 4000;
         StepSchedule schedule = RandomSchedule.Create(7);
-        ulong[] expected = InProgramOrder(schedule, NumPeriods);
+        ulong[] expected = MarkHandler.InProgramOrder(schedule, NumPeriods);
         var handler = new MarkHandler(schedule, NumPeriods, spin: 0);
 
         InTime.Run(() =>
@@ -79,7 +79,7 @@ public sealed class ScheduleExecutorOrderTests
 
     private static void AssertEqualsProgramOrder(StepSchedule schedule, int numPeriods)
     {
-        ulong[] expected = InProgramOrder(schedule, numPeriods);
+        ulong[] expected = MarkHandler.InProgramOrder(schedule, numPeriods);
         foreach (bool isSequential in new[] { false, true })
         {
             var handler = new MarkHandler(schedule, numPeriods, spin: isSequential ? 0 : 60);
@@ -101,17 +101,5 @@ public sealed class ScheduleExecutorOrderTests
             Assert.Null(handler.Problem);
             Assert.Equal(expected, handler.Seen);
         }
-    }
-
-    private static ulong[] InProgramOrder(StepSchedule schedule, int numPeriods)
-    {
-        var handler = new MarkHandler(schedule, numPeriods, spin: 0);
-        for (int i = 0; i < handler.Seen.Length; i++)
-        {
-            handler.Run(i % schedule.Operations.Count, i / schedule.Operations.Count, CancellationToken.None);
-        }
-
-        Assert.Null(handler.Problem);
-        return handler.Seen;
     }
 }

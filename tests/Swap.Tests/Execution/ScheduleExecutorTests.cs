@@ -43,7 +43,7 @@ public sealed class ScheduleExecutorTests
     [InlineData(OperationKind.UpdateStates, OperationKind.Forward)]
     public void Wait_OneLaneFailsWhileAnotherBlocks_CancelsTheOther(OperationKind failing, OperationKind blocking)
     {
-        StepSchedule schedule = Independent(failing, blocking);
+        StepSchedule schedule = Schedule.Independent(failing, blocking);
         using var isBlocking = new ManualResetEventSlim();
         bool isCancelled = false;
         var handler = new DelegateHandler((operation, _, cancellation) =>
@@ -76,7 +76,7 @@ public sealed class ScheduleExecutorTests
     [Fact]
     public void Dispose_WhileLanesRunAndACallerWaits_WaitsForHandlersAndFreesTheCaller()
     {
-        StepSchedule schedule = Independent(OperationKind.Forward, OperationKind.LoadWeights);
+        StepSchedule schedule = Schedule.Independent(OperationKind.Forward, OperationKind.LoadWeights);
         using var begun = new CountdownEvent(2);
         int numInside = 0;
         var handler = new DelegateHandler((_, _, cancellation) =>
@@ -129,7 +129,7 @@ public sealed class ScheduleExecutorTests
     [Fact]
     public void WaitFor_OperationThatNothingHolds_ReturnsWhileOthersRun()
     {
-        StepSchedule schedule = Independent(OperationKind.Forward, OperationKind.LoadWeights);
+        StepSchedule schedule = Schedule.Independent(OperationKind.Forward, OperationKind.LoadWeights);
         using var isFree = new ManualResetEventSlim();
         int numDone = 0;
         var handler = new DelegateHandler((operation, _, cancellation) =>
@@ -159,7 +159,7 @@ public sealed class ScheduleExecutorTests
     [Fact]
     public void WaitFor_LastOperationOfALane_ReturnsOnlyWhenItIsDone()
     {
-        StepSchedule schedule = Independent(OperationKind.Forward, OperationKind.Backward);
+        StepSchedule schedule = Schedule.Independent(OperationKind.Forward, OperationKind.Backward);
         long done = -1;
         var handler = new DelegateHandler((operation, period, _) =>
         {
@@ -184,7 +184,7 @@ public sealed class ScheduleExecutorTests
     [Fact]
     public void Wait_PeriodThatIsNotReleased_Throws()
     {
-        using var executor = new ScheduleExecutor(Independent(OperationKind.Forward), new DelegateHandler((_, _, _) => { }));
+        using var executor = new ScheduleExecutor(Schedule.Independent(OperationKind.Forward), new DelegateHandler((_, _, _) => { }));
 
         Assert.Throws<ArgumentOutOfRangeException>(() => executor.Wait(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => executor.WaitFor(0, 0));
@@ -199,7 +199,7 @@ public sealed class ScheduleExecutorTests
         InTime.Run(() =>
         {
             executor = new ScheduleExecutor(
-                Independent(OperationKind.Forward),
+                Schedule.Independent(OperationKind.Forward),
                 new DelegateHandler((_, _, cancellation) =>
                 {
                     isThere.Wait(cancellation);
@@ -220,7 +220,7 @@ public sealed class ScheduleExecutorTests
     public void OnLaneStart_LanesWithOperations_IsCalledFirstOnTheirThreads(bool isSequential)
     {
         var threadOfLane = new System.Collections.Concurrent.ConcurrentDictionary<Lane, int>();
-        StepSchedule schedule = Independent(OperationKind.Forward, OperationKind.LoadWeights);
+        StepSchedule schedule = Schedule.Independent(OperationKind.Forward, OperationKind.LoadWeights);
         var handler = new DelegateHandler((operation, _, _) => Assert.Equal(threadOfLane[schedule.Operations[operation].Lane], Environment.CurrentManagedThreadId));
 
         InTime.Run(() =>
@@ -241,7 +241,7 @@ public sealed class ScheduleExecutorTests
         InTime.Run(() =>
         {
             using var executor = new ScheduleExecutor(
-                Independent(OperationKind.Forward, OperationKind.LoadWeights),
+                Schedule.Independent(OperationKind.Forward, OperationKind.LoadWeights),
                 new DelegateHandler((_, _, _) => { }),
                 new ExecutorOptions { OnLaneStart = lane => throw new IOException($"no {lane}") });
             Assert.StartsWith(
@@ -337,16 +337,5 @@ public sealed class ScheduleExecutorTests
             Assert.Same(error, Record.Exception(executor.Drain));
             Assert.Same(error, Record.Exception(() => executor.Release()));
         });
-    }
-
-    private static StepSchedule Independent(params OperationKind[] kinds)
-    {
-        var builder = new ScheduleBuilder();
-        foreach (OperationKind kind in kinds)
-        {
-            builder.Add(new Operation { Kind = kind, Unit = 0, MicroBatch = Operation.None, Tile = Operation.None });
-        }
-
-        return builder.Build();
     }
 }
