@@ -22,7 +22,7 @@ internal static class KernelChecks
         NormChecks.Run(lab, random, rows, width, Offset(random));
         width = Pick(random, Widths);
         ActivationChecks.Run(lab, random, Rows(random, width, maxElements), width, Offset(random));
-        int vocabulary = random.Next(1, 3) * Pick(random, Widths);
+        int vocabulary = Math.Max(2, random.Next(1, 3) * Pick(random, Widths));
         LossChecks.Run(lab, random, Rows(random, vocabulary, maxElements), vocabulary, Offset(random));
         int headSize = Pick(random, HeadSizes);
         int numHeads = random.Next(1, 10);
