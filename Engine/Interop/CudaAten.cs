@@ -50,6 +50,11 @@ internal static unsafe class CudaAten
         ? (byte*)data
         : throw new LibtorchException("get_data_ptr", "it gives no reason");
 
+    /// <summary>Number of dimensions.</summary>
+    public static int NumDimensions(nint handle) => StableAbi.aoti_torch_get_dim(handle, out long count) == 0
+        ? (int)count
+        : throw new LibtorchException("get_dim", "it gives no reason");
+
     /// <summary>
     /// [sequences, heads, tokens, head size] whose memory is [sequences, tokens, heads, head size] without gaps: rows. A tensor that lies otherwise is
     /// copied, and its handle freed.

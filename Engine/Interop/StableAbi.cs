@@ -32,6 +32,9 @@ internal static unsafe partial class StableAbi
     internal static partial int aoti_torch_new_uninitialized_tensor(out nint tensor);
 
     [LibraryImport(Library)]
+    internal static partial int aoti_torch_get_dim(nint tensor, out long count);
+
+    [LibraryImport(Library)]
     internal static partial int aoti_torch_get_sizes(nint tensor, out long* sizes);
 
     [LibraryImport(Library)]

@@ -23,8 +23,8 @@ internal sealed unsafe class CudaAttention(
     private readonly int _padded = shape.PaddedHeadSize;
     private readonly double _scale = 1 / Math.Sqrt(shape.HeadSize);
 
-    // cuDNN's log-sum-exp has a last dimension of 1.
-    private readonly int _numStatisticDimensions = shape.Kind == CudaAttentionKind.CuDnn ? 4 : 3;
+    // cuDNN's log-sum-exp has a last dimension of 1 in some versions: as the first forward makes it.
+    private int _numStatisticDimensions = 3;
 
     // Kept from the first forward: a backward wants such tensors, and without dropout does not read them.
     private nint _seed;
@@ -44,6 +44,7 @@ internal sealed unsafe class CudaAttention(
         {
             _seed = made.Seed;
             _offset = made.Offset;
+            _numStatisticDimensions = CudaAten.NumDimensions(made.LogSumExp);
         }
         else
         {

@@ -26,16 +26,23 @@ internal sealed class CudaAttentionShape
     private const long BlockBytes = 2L << 20;
     private const long SmallSegmentBytes = 20L << 20;
 
+    /// <summary>No GPU has more streaming multiprocessors yet: FlashAttention's deterministic backward has a sum for each group of them that works on a head.</summary>
+    private const int MaxMultiprocessors = 192;
+
     private readonly BatchShape _full;
+    private readonly bool _isDeterministic;
 
     /// <param name="config">The model.</param>
     /// <param name="type">Element type of compute.</param>
     /// <param name="full">The largest micro-batch.</param>
     /// <param name="preferred">The kernel in bfloat16.</param>
+    /// <param name="isDeterministic">The backward adds up in one order.</param>
     /// <exception cref="UsageException">No kernel takes the model's heads.</exception>
-    public CudaAttentionShape(DecoderConfig config, ComputeType type, BatchShape full, CudaAttentionKind preferred = CudaAttentionKind.Flash)
+    public CudaAttentionShape(
+        DecoderConfig config, ComputeType type, BatchShape full, CudaAttentionKind preferred = CudaAttentionKind.Flash, bool isDeterministic = false)
     {
         _full = full;
+        _isDeterministic = isDeterministic;
         bool isFloat32 = type == ComputeType.Float32;
         Kind = isFloat32 ? CudaAttentionKind.Efficient : preferred;
         ElementBytes = isFloat32 ? sizeof(float) : sizeof(ushort);
@@ -104,6 +111,12 @@ internal sealed class CudaAttentionShape
             long roundedRows = (long)_full.Sequences * ((_full.Tokens + 127) / 128 * 128);
             long rowSums = roundedRows * NumHeads * sizeof(float);
             long sumOfQuery = roundedRows * NumHeads * ((PaddedHeadSize + 63) / 64 * 64) * sizeof(float);
+            if (_isDeterministic && Kind == CudaAttentionKind.Flash)
+            {
+                long heads = (long)_full.Sequences * NumHeads;
+                sumOfQuery *= (MaxMultiprocessors + heads - 1) / heads;
+            }
+
             long[] tensors = Kind switch
             {
                 // Its row sums of gradient and output may be made of products in fp32; it may add up all gradients in fp32 for itself.

@@ -31,21 +31,30 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
     private readonly CudaHead _head;
     private readonly CudaTiles _tiles;
 
+    /// <summary>The row of position 0 in the embedding unit; null if positions are not learned.</summary>
+    private readonly TensorSlot? _firstPosition;
+
     /// <param name="device">The GPU; borrowed.</param>
     /// <param name="layout">The model.</param>
     /// <param name="numerics">What fixes the bits.</param>
     /// <param name="workspace"><see cref="ArenaBytes"/> of device memory, aligned to 256 bytes; borrowed.</param>
     /// <param name="attention">The kernel in bfloat16; float32 has but one.</param>
+    /// <param name="isDeterministic">
+    /// Attention's backward adds up in one order, all else does so anyway: the same bits whatever the plan. Set for all of libtorch in this process.
+    /// cuDNN has no such way.
+    /// </param>
     /// <exception cref="UsageException">No attention kernel takes the model's heads.</exception>
     /// <exception cref="CudaException">The device lacks something.</exception>
     public CudaUnitCompute(
-        CudaDevice device, ModelLayout layout, RunNumerics numerics, byte* workspace, CudaAttentionKind attention = CudaAttentionKind.Flash)
+        CudaDevice device, ModelLayout layout, RunNumerics numerics, byte* workspace, CudaAttentionKind attention = CudaAttentionKind.Flash,
+        bool isDeterministic = false)
     {
+        DeterministicAlgorithms.Set(isDeterministic);
         _layout = layout;
         _numerics = numerics;
         DecoderConfig config = layout.Config;
         var full = new BatchShape(numerics.MicroBatchSequences, numerics.SequenceTokens);
-        var shape = new CudaAttentionShape(config, numerics.Type, full, attention);
+        var shape = new CudaAttentionShape(config, numerics.Type, full, attention, isDeterministic);
         var buffers = new CudaWorkspace(layout, numerics.Type, full, numerics.HeadChunkTokens, shape);
         _stream = CudaStream.Default(device);
         _kernels = new CudaKernels(device, _stream, numerics.Type);
@@ -56,6 +65,11 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
         _layer = new CudaLayer(_parts, _attention);
         _head = new CudaHead(_parts);
         _tiles = new CudaTiles(layout, numerics.Type, _kernels, _stream);
+        if (layout.PositionEmbedding is { } positions)
+        {
+            _firstPosition = positions with { Offset = positions.Offset + ((long)(config.LearnedPositionOffset ?? 0) * config.HiddenSize) };
+        }
+
         CopyRotaryTables();
     }
 
@@ -74,9 +88,11 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
     /// <param name="type">Element type of compute.</param>
     /// <param name="full">The largest micro-batch.</param>
     /// <param name="attention">The kernel in bfloat16.</param>
+    /// <param name="isDeterministic">As given to the constructor.</param>
     /// <exception cref="UsageException">No attention kernel takes the model's heads.</exception>
-    public static long AttentionBytes(ModelLayout layout, ComputeType type, BatchShape full, CudaAttentionKind attention = CudaAttentionKind.Flash) =>
-        new CudaAttentionShape(layout.Config, type, full, attention).AllocatedBytes();
+    public static long AttentionBytes(
+        ModelLayout layout, ComputeType type, BatchShape full, CudaAttentionKind attention = CudaAttentionKind.Flash, bool isDeterministic = false) =>
+        new CudaAttentionShape(layout.Config, type, full, attention, isDeterministic).AllocatedBytes();
 
     /// <summary>All device memory of compute: <see cref="ArenaBytes"/> and <see cref="AttentionBytes"/>.</summary>
     /// <inheritdoc cref="ArenaBytes"/>
@@ -93,7 +109,7 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
 
         BatchShape shape = Checked(batch);
         _kernels.EmbeddingForward(
-            batch.Ids, _parts.Weight(weights, _layout.TokenEmbedding), _parts.Weight(weights, FirstPosition()), output, shape.Sequences, shape.Tokens,
+            batch.Ids, _parts.Weight(weights, _layout.TokenEmbedding), _parts.Weight(weights, _firstPosition), output, shape.Sequences, shape.Tokens,
             _layout.Config.HiddenSize);
     }
 
@@ -175,9 +191,9 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
         _kernels.EmbeddingBackward(
             batch.DistinctIds, batch.Starts, batch.Order, batch.NumDistinct, hiddenGradient, CudaParts.Sum(sums, _layout.TokenEmbedding), width,
             _layout.Config.PaddingId ?? -1);
-        if (FirstPosition() is { } positions)
+        if (_firstPosition is not null)
         {
-            _kernels.PositionBackward(hiddenGradient, CudaParts.Sum(sums, positions), shape.Sequences, shape.Tokens, width);
+            _kernels.PositionBackward(hiddenGradient, CudaParts.Sum(sums, _firstPosition), shape.Sequences, shape.Tokens, width);
         }
     }
 
@@ -232,11 +248,6 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
     }
 
     private long TiedCount() => _layout.TokenEmbedding.Shape[0] * _layout.TokenEmbedding.Shape[1];
-
-    /// <summary>The row of position 0 in the embedding unit; null if positions are not learned.</summary>
-    private TensorSlot? FirstPosition() => _layout.PositionEmbedding is not { } positions
-        ? null
-        : positions with { Offset = positions.Offset + ((_layout.Config.LearnedPositionOffset ?? 0) * _layout.Config.HiddenSize) };
 
     /// <summary>
     /// Element i goes from bytes [4i, 4i + 4) to [2i, 2i + 2). The first elements are rounded into the workspace and copied when they have all been
