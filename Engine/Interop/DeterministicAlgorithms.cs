@@ -10,7 +10,7 @@ internal static unsafe class DeterministicAlgorithms
 {
     private const string Context = "_ZN2at13globalContextEv";
     private const string Algorithms = "_ZN2at7Context26setDeterministicAlgorithmsEbb";
-    private const string FilledMemory = "_ZN2at7Context37setDeterministicFillUninitializedMemoryEb";
+    private const string FilledMemory = "_ZN2at7Context39setDeterministicFillUninitializedMemoryEb";
 
     /// <summary>Turns it on or off.</summary>
     /// <exception cref="LibtorchException">This libtorch has no such switch.</exception>
