@@ -8,9 +8,10 @@ internal sealed unsafe partial class CudaKernels
     // A thread keeps 1 or 4 pieces of 16 bytes of a row (forward), 1, 2 or 4 (backward, with the sums of their columns): as many as registers allow.
     private const int MaxPiecesOfSmallForward = 128;
     private const int MaxPiecesOfForward = 4 * 1024;
-    private const int MaxPiecesOfBackward1 = 256;
-    private const int MaxPiecesOfBackward2 = 2 * 512;
-    private const int MaxPiecesOfBackward4 = 4 * 512;
+    private const int MaxPiecesOfBackward1x4 = 256;
+    private const int MaxPiecesOfBackward2x2 = 2 * 256;
+    private const int MaxPiecesOfBackward2x1 = 2 * 384;
+    private const int MaxPiecesOfBackward4x1 = 4 * 512;
 
     /// <summary>A block of the backward takes a multiple of this: the most rows that a kernel has in flight.</summary>
     private const int BackwardRows = 4;
@@ -92,7 +93,7 @@ internal sealed unsafe partial class CudaKernels
             && IsAligned(addend) && IsAligned(gradX) && IsAligned(y) && IsAligned(partials);
         int rowsPerBlock = checked((int)(CeilingOf(CeilingOf(rows, MaxPartialRows), BackwardRows) * BackwardRows));
         int numBlocks = (int)CeilingOf(rows, rowsPerBlock);
-        if (!isAligned || pieces > MaxPiecesOfBackward4)
+        if (!isAligned || pieces > MaxPiecesOfBackward4x1)
         {
             _norms.BackwardAny.Launch(
                 _stream, numBlocks, 1, 1, BlockThreads, 0,
@@ -104,9 +105,10 @@ internal sealed unsafe partial class CudaKernels
         else
         {
             NormBackwardKernels kernels = kind == NormKind.LayerNorm ? _norms.LayerNormBackward : _norms.RmsNormBackward;
-            (CudaFunction kernel, int threads) = pieces <= MaxPiecesOfBackward1 ? (kernels.One, RoundToWarps(pieces))
-                : pieces <= MaxPiecesOfBackward2 ? (kernels.Two, RoundToWarps(CeilingOf(pieces, 2)))
-                : (kernels.Four, RoundToWarps(CeilingOf(pieces, 4)));
+            (CudaFunction kernel, int threads) = pieces <= MaxPiecesOfBackward1x4 ? (kernels.For1x4, RoundToWarps(pieces))
+                : pieces <= MaxPiecesOfBackward2x2 ? (kernels.For2x2, RoundToWarps(CeilingOf(pieces, 2)))
+                : pieces <= MaxPiecesOfBackward2x1 ? (kernels.For2x1, RoundToWarps(CeilingOf(pieces, 2)))
+                : (kernels.For4x1, RoundToWarps(CeilingOf(pieces, 4)));
             kernel.Launch(
                 _stream, numBlocks, 1, 1, threads, 0,
                 [
@@ -149,8 +151,17 @@ internal sealed unsafe partial class CudaKernels
         _norms.AddPartials.Launch(
             _stream, CeilingOf(width, WarpThreads), 1, 1, 512, 0, [(nint)(&partials), (nint)(&numPartials), (nint)(&width), (nint)(&sums)]);
 
-    /// <summary>By pieces of 16 bytes that a thread keeps.</summary>
-    private readonly record struct NormBackwardKernels(CudaFunction One, CudaFunction Two, CudaFunction Four);
+    /// <summary>By pieces of 16 bytes and rows that a thread has at once.</summary>
+    private readonly struct NormBackwardKernels(CudaModule module, string name)
+    {
+        public CudaFunction For1x4 { get; } = module.Get(name + "_1x4");
+
+        public CudaFunction For2x2 { get; } = module.Get(name + "_2x2");
+
+        public CudaFunction For2x1 { get; } = module.Get(name + "_2x1");
+
+        public CudaFunction For4x1 { get; } = module.Get(name + "_4x1");
+    }
 
     private sealed class NormKernels(CudaModule module)
     {
@@ -160,11 +171,9 @@ internal sealed unsafe partial class CudaKernels
 
         public CudaFunction ForwardAny { get; } = module.Get("norm_forward_any");
 
-        public NormBackwardKernels RmsNormBackward { get; } =
-            new(module.Get("rms_norm_backward_1"), module.Get("rms_norm_backward_2"), module.Get("rms_norm_backward_4"));
+        public NormBackwardKernels RmsNormBackward { get; } = new(module, "rms_norm_backward");
 
-        public NormBackwardKernels LayerNormBackward { get; } =
-            new(module.Get("layer_norm_backward_1"), module.Get("layer_norm_backward_2"), module.Get("layer_norm_backward_4"));
+        public NormBackwardKernels LayerNormBackward { get; } = new(module, "layer_norm_backward");
 
         public CudaFunction BackwardAny { get; } = module.Get("norm_backward_any");
 

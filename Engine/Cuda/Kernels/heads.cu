@@ -11,6 +11,12 @@ __device__ inline float GroupSum(float value, int group)
     return value;
 }
 
+// 64-bit divisions take tens of instructions, which would show.
+__device__ inline i64 RowOf(i64 item, int numHeads)
+{
+    return item >> 32 == 0 ? (i64)((u32)item / (u32)numHeads) : item / numHeads;
+}
+
 // headSize = group * LANES; 256 threads, 256 / group heads. numItems = rows * numHeads.
 extern "C" __global__ void __launch_bounds__(256) head_norm_forward(
     Element* packed, i64 numItems, i64 rowStride, int firstHead, int numHeads, int headSize, int group, const Element* weight, float epsilon)
@@ -18,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(256) head_norm_forward(
     int column = (threadIdx.x % group) * LANES;
     i64 item = (i64)blockIdx.x * (blockDim.x / group) + threadIdx.x / group;
     bool isThere = item < numItems;
-    i64 row = isThere ? item / numHeads : 0;
+    i64 row = isThere ? RowOf(item, numHeads) : 0;
     int head = firstHead + (isThere ? (int)(item - row * numHeads) : 0);
     Element* address = packed + row * rowStride + (i64)head * headSize + column;
     float value[LANES] = {};
@@ -60,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(256) head_norm_forward_any(
         return;
     }
 
-    i64 row = item / numHeads;
+    i64 row = RowOf(item, numHeads);
     Element* head = packed + row * rowStride + (firstHead + (item - row * numHeads)) * headSize;
     float squares = 0;
     for (int i = lane; i < headSize; i += 32)
@@ -106,7 +112,7 @@ extern "C" __global__ void __launch_bounds__(256) head_norm_backward(
             packedGradient[u] = Nothing<LANES>();
             if (item < end)
             {
-                i64 row = item / numHeads;
+                i64 row = RowOf(item, numHeads);
                 i64 inRow = (firstHead + (item - row * numHeads)) * headSize + column;
                 destinations[u] = row * gradientStride + inRow;
                 packedX[u] = LoadPacked<LANES>(raw + row * rawStride + inRow);
@@ -181,7 +187,7 @@ extern "C" __global__ void __launch_bounds__(32) head_norm_backward_any(
     i64 end = first + itemsPerBlock < numItems ? first + itemsPerBlock : numItems;
     for (i64 item = first; item < end; item++)
     {
-        i64 row = item / numHeads;
+        i64 row = RowOf(item, numHeads);
         i64 inRow = (firstHead + (item - row * numHeads)) * headSize;
         const Element* x = raw + row * rawStride + inRow;
         Element* grad = gradient + row * gradientStride + inRow;

@@ -174,20 +174,23 @@ template <int N, int U, bool CENTRED> __device__ inline void NormBackward(
     }
 }
 
-#define NORM_BACKWARD(NAME, N, U, CENTRED, THREADS) \
-    extern "C" __global__ void __launch_bounds__(THREADS) NAME( \
+#define NORM_BACKWARD(NAME, N, U, CENTRED, THREADS, BLOCKS) \
+    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) NAME( \
         const Element* x, const Element* weight, const Element* bias, const Element* gradY, const Element* addend, Element* gradX, Element* y, \
         float* partials, i64 rows, int rowsPerBlock, int width, float epsilon) \
     { \
         NormBackward<N, U, CENTRED>(x, weight, bias, gradY, addend, gradX, y, partials, rows, rowsPerBlock, width, epsilon); \
     }
 
-NORM_BACKWARD(rms_norm_backward_1, 1, 4, false, 256)
-NORM_BACKWARD(rms_norm_backward_2, 2, 2, false, 512)
-NORM_BACKWARD(rms_norm_backward_4, 4, 1, false, 512)
-NORM_BACKWARD(layer_norm_backward_1, 1, 4, true, 256)
-NORM_BACKWARD(layer_norm_backward_2, 2, 2, true, 512)
-NORM_BACKWARD(layer_norm_backward_4, 4, 1, true, 512)
+// Named by pieces of 16 bytes and rows that a thread has at once. Two blocks of a multiprocessor, one loading while the other computes, do more than a block of more rows.
+NORM_BACKWARD(rms_norm_backward_1x4, 1, 4, false, 256, 2)
+NORM_BACKWARD(rms_norm_backward_2x2, 2, 2, false, 256, 2)
+NORM_BACKWARD(rms_norm_backward_2x1, 2, 1, false, 384, 2)
+NORM_BACKWARD(rms_norm_backward_4x1, 4, 1, false, 512, 1)
+NORM_BACKWARD(layer_norm_backward_1x4, 1, 4, true, 256, 2)
+NORM_BACKWARD(layer_norm_backward_2x2, 2, 2, true, 256, 2)
+NORM_BACKWARD(layer_norm_backward_2x1, 2, 1, true, 384, 1)
+NORM_BACKWARD(layer_norm_backward_4x1, 4, 1, true, 512, 1)
 
 // Any width and alignment; the partial sums are kept in memory, each column by its thread.
 extern "C" __global__ void __launch_bounds__(256) norm_backward_any(

@@ -68,42 +68,28 @@ extern "C" __global__ void __launch_bounds__(256) round_to_bfloat16_any(const fl
 }
 
 // Eight gradients as float32; aligned: 16 bytes at once.
-__device__ inline void LoadGradients(const void* gradient, int isFloat32, bool isAligned, i64 at, float (&value)[8])
+template <bool IS_FLOAT32, bool IS_ALIGNED> __device__ inline void LoadGradients(const void* gradient, i64 at, float (&value)[8])
 {
-    if (isFloat32)
+    const float* floats = (const float*)gradient + at;
+    const u16* narrow = (const u16*)gradient + at;
+    if (IS_FLOAT32 && IS_ALIGNED)
     {
-        const float* here = (const float*)gradient + at;
-        if (isAligned)
-        {
-            LoadFloats(here, value);
-        }
-        else
-        {
-#pragma unroll
-            for (int j = 0; j < 8; j++)
-            {
-                value[j] = here[j];
-            }
-        }
+        LoadFloats(floats, value);
+    }
+    else if (IS_ALIGNED)
+    {
+        uint4 bits = *(const uint4*)narrow;
+        UnpackPair(bits.x, value[0], value[1]);
+        UnpackPair(bits.y, value[2], value[3]);
+        UnpackPair(bits.z, value[4], value[5]);
+        UnpackPair(bits.w, value[6], value[7]);
     }
     else
     {
-        const u16* here = (const u16*)gradient + at;
-        if (isAligned)
-        {
-            uint4 bits = *(const uint4*)here;
-            UnpackPair(bits.x, value[0], value[1]);
-            UnpackPair(bits.y, value[2], value[3]);
-            UnpackPair(bits.z, value[4], value[5]);
-            UnpackPair(bits.w, value[6], value[7]);
-        }
-        else
-        {
 #pragma unroll
-            for (int j = 0; j < 8; j++)
-            {
-                value[j] = WidenBits(here[j]);
-            }
+        for (int j = 0; j < 8; j++)
+        {
+            value[j] = IS_FLOAT32 ? floats[j] : WidenBits(narrow[j]);
         }
     }
 }
@@ -113,18 +99,15 @@ __device__ inline float LoadGradient(const void* gradient, int isFloat32, i64 at
     return isFloat32 ? ((const float*)gradient)[at] : WidenBits(((const u16*)gradient)[at]);
 }
 
-// 256 threads; block b takes the chunk elements from b * chunk on (chunk: a multiple of 8), its threads eight at a time in turns. Squares are exact in double.
-extern "C" __global__ void __launch_bounds__(256) square_partials(const void* gradient, int isFloat32, int isAligned, i64 count, i64 chunk, double* partials)
+// Sum of a thread's squares, which are exact in double: of eight gradients in turns of 256 threads.
+template <bool IS_FLOAT32, bool IS_ALIGNED> __device__ inline double SumSquares(const void* gradient, i64 first, i64 end)
 {
-    __shared__ double sums[256];
-    i64 first = blockIdx.x * chunk;
-    i64 end = first + chunk < count ? first + chunk : count;
     double sum[4] = {};
-#pragma unroll 2
+#pragma unroll 4
     for (i64 at = first + threadIdx.x * 8; at + 8 <= end; at += 256 * 8)
     {
         float value[8];
-        LoadGradients(gradient, isFloat32, isAligned != 0, at, value);
+        LoadGradients<IS_FLOAT32, IS_ALIGNED>(gradient, at, value);
 #pragma unroll
         for (int j = 0; j < 8; j++)
         {
@@ -132,15 +115,34 @@ extern "C" __global__ void __launch_bounds__(256) square_partials(const void* gr
         }
     }
 
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+// 256 threads; block b takes the chunk elements from b * chunk on; chunk is a multiple of 8. Alignment does not show in the sum.
+extern "C" __global__ void __launch_bounds__(256) square_partials(const void* gradient, int isFloat32, int isAligned, i64 count, i64 chunk, double* partials)
+{
+    __shared__ double sums[256];
+    i64 first = blockIdx.x * chunk;
+    i64 end = first + chunk < count ? first + chunk : count;
+    double sum;
+    if (isFloat32)
+    {
+        sum = isAligned ? SumSquares<true, true>(gradient, first, end) : SumSquares<true, false>(gradient, first, end);
+    }
+    else
+    {
+        sum = isAligned ? SumSquares<false, true>(gradient, first, end) : SumSquares<false, false>(gradient, first, end);
+    }
+
     // Fewer than eight are left in the last block alone.
     i64 rest = end - (end - first) % 8;
     if (threadIdx.x < end - rest)
     {
         double value = LoadGradient(gradient, isFloat32, rest + threadIdx.x);
-        sum[0] += value * value;
+        sum += value * value;
     }
 
-    sums[threadIdx.x] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    sums[threadIdx.x] = sum;
     for (int half = 128; half > 0; half /= 2)
     {
         __syncthreads();
@@ -295,7 +297,15 @@ extern "C" __global__ void __launch_bounds__(256) adamw(
         LoadMasters(source.high + at, source.low + at, master);
         LoadFloats(source.firstMoment + at, first);
         LoadFloats(source.secondMoment + at, second);
-        LoadGradients(gradient, isFloat32, true, at, grad);
+        if (isFloat32)
+        {
+            LoadGradients<true, true>(gradient, at, grad);
+        }
+        else
+        {
+            LoadGradients<false, true>(gradient, at, grad);
+        }
+
 #pragma unroll
         for (int j = 0; j < 8; j++)
         {

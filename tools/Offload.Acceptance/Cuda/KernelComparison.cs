@@ -36,6 +36,7 @@ internal static class KernelComparison
             {
                 // A smaller count serves a machine where a kernel is slow to run.
                 int numSeeds = int.Parse(Environment.GetEnvironmentVariable("OFFLOAD_KERNEL_SEEDS") ?? $"{NumSeeds}", CultureInfo.InvariantCulture);
+                KernelChecks.RunNorms(lab, numSeeds);
                 for (int seed = 1; seed <= numSeeds; seed++)
                 {
                     KernelChecks.Run(lab, seed, MaxElements);

@@ -4,7 +4,7 @@ namespace Offload.Engine.Tests.Cuda.Kernels;
 internal static class KernelChecks
 {
     /// <summary>Widths around the limits between a kernel's forms, for either element type.</summary>
-    private static readonly int[] Widths = [1, 3, 8, 16, 24, 64, 100, 255, 512, 768, 1000, 1024, 1032, 2048, 2056, 3072, 4096, 5632, 8192, 8200, 16384, 16392, 33000];
+    private static readonly int[] Widths = [1, 3, 8, 16, 24, 64, 100, 255, 512, 768, 1000, 1024, 1032, 2048, 2056, 3072, 4096, 5632, 7168, 8192, 8200, 16384, 16392, 33000];
 
     private static readonly int[] HeadSizes = [2, 6, 16, 32, 48, 64, 80, 96, 128, 256, 320];
 
@@ -33,6 +33,16 @@ internal static class KernelChecks
         width = Math.Min(Pick(random, Widths), 4096);
         LossChecks.RunEmbeddings(lab, random, sequences, Math.Max(1, Rows(random, width, maxElements) / sequences), random.Next(1, 60), width, Offset(random));
         UpdateChecks.Run(lab, random, Math.Min(Pick(random, Counts), maxElements), Offset(random));
+    }
+
+    /// <summary>Every form of the norms, by width.</summary>
+    public static void RunNorms(KernelLab lab, int seed)
+    {
+        var random = new Random(seed);
+        foreach (int width in Widths)
+        {
+            NormChecks.Run(lab, random, random.Next(1, 12), width, offset: 0);
+        }
     }
 
     private static int Pick(Random random, int[] values) => values[random.Next(values.Length)];

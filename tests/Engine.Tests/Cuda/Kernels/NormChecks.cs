@@ -8,9 +8,12 @@ internal static unsafe class NormChecks
 {
     private const float Epsilon = 1e-5f;
 
+    /// <summary>Of a few columns, nothing but rounding errors is left: the norm takes one or two degrees of freedom.</summary>
+    private const int MinNormWidth = 8;
+
     public static void Run(KernelLab lab, Random random, int rows, int width, int offset)
     {
-        foreach (NormKind kind in Enum.GetValues<NormKind>())
+        foreach (NormKind kind in width < MinNormWidth ? [] : Enum.GetValues<NormKind>())
         {
             Forward(lab, random, kind, rows, width, offset);
             for (int sharing = 0; sharing < 4; sharing++)
