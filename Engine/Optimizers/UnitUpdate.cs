@@ -9,7 +9,7 @@ namespace Offload.Engine.Optimizers;
 /// </summary>
 /// <param name="layout">The model.</param>
 /// <param name="threads">Who does the work; not disposed here.</param>
-internal sealed class UnitUpdate(ModelLayout layout, ParallelRanges threads)
+internal sealed unsafe class UnitUpdate(ModelLayout layout, ParallelRanges threads)
 {
     private readonly ParallelAdamW _update = new(threads);
     private readonly IReadOnlyList<DecayRange>?[] _ranges = new IReadOnlyList<DecayRange>?[layout.Units.Count];
@@ -23,7 +23,9 @@ internal sealed class UnitUpdate(ModelLayout layout, ParallelRanges threads)
     /// <param name="destination">Where the new states go: the same, or others that do not overlap them.</param>
     /// <param name="gradients">Their gradients, likewise.</param>
     /// <param name="step">The step's constants.</param>
-    public void Run(int unitIndex, long first, long count, AdamWStates source, AdamWStates destination, GradientPointer gradients, in UpdateStep step)
+    /// <param name="weights">Receive their weights in the compute type, which is the gradients', likewise; null: they are not wanted.</param>
+    public void Run(
+        int unitIndex, long first, long count, AdamWStates source, AdamWStates destination, GradientPointer gradients, in UpdateStep step, byte* weights = null)
     {
         if (_scope != step.Scope)
         {
@@ -38,7 +40,9 @@ internal sealed class UnitUpdate(ModelLayout layout, ParallelRanges threads)
             long end = Math.Min(first + count, ranges[i].Offset + ranges[i].Count);
             if (start < end)
             {
-                _update.Update(ranges[i].IsDecayed ? step.Decayed : step.Plain, source.From(start - first), destination.From(start - first), gradients.From(start - first), end - start);
+                _update.Update(
+                    ranges[i].IsDecayed ? step.Decayed : step.Plain, source.From(start - first), destination.From(start - first), gradients.From(start - first), end - start,
+                    weights is null ? null : weights + ((start - first) * gradients.ElementBytes));
             }
         }
     }

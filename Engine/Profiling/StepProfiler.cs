@@ -83,9 +83,9 @@ public sealed class StepProfiler(StepProfileOptions options, ITrainingObserver o
 
         folders.ForgetFiles();
 
-        // Random tokens have larger gradients than text: a speculative step that a run makes once would be made twice here.
+        // Random tokens have larger gradients than text: a speculative step that a run makes once would be made twice here, unless it is asked for.
         double maxGradNorm = training.MaxGradNorm ?? RunSetup.DefaultMaxGradNorm;
-        var decider = new ProfileDecider(data is null && maxGradNorm > 0 ? double.PositiveInfinity : maxGradNorm, store);
+        var decider = new ProfileDecider(data is null && training.MaxGradNorm is null ? double.PositiveInfinity : maxGradNorm, store);
         DeviceTraffic traffic = Train(model, source, RunSetup.SequencesPerStep(training, numerics, before: null), swapped.Numerics, decider, cancellation);
         if (decider.NumSkipped > 0)
         {

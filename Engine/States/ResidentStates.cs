@@ -6,7 +6,7 @@ using Offload.Storage.Numerics;
 namespace Offload.Engine.States;
 
 /// <summary>All states in memory.</summary>
-internal sealed class ResidentStates : IOptimizerStates
+internal sealed unsafe class ResidentStates : IOptimizerStates
 {
     private const int ChunkElements = 1 << 20;
 

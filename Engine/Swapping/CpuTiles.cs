@@ -17,11 +17,9 @@ internal sealed unsafe class CpuTiles(ModelLayout layout, ComputeType type, Para
     /// <inheritdoc/>
     public void Update(int unit, TileShape shape, AdamWStates source, AdamWStates destination, byte* gradient, byte* weights, in UpdateStep step)
     {
-        _update.Run(unit, shape.FirstParameter, shape.NumParameters, source, destination, GradientAt(type, gradient).From(shape.FirstParameter), step);
-        if (weights is not null)
-        {
-            SetWeights(weights, shape, destination);
-        }
+        GradientPointer gradients = GradientAt(type, gradient).From(shape.FirstParameter);
+        byte* tileWeights = weights is null ? null : weights + (shape.FirstParameter * gradients.ElementBytes);
+        _update.Run(unit, shape.FirstParameter, shape.NumParameters, source, destination, gradients, step, tileWeights);
     }
 
     /// <inheritdoc/>

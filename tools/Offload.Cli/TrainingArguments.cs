@@ -80,7 +80,7 @@ internal static class TrainingArguments
         MaxGradNorm = context.Get(CommonOptions.MaxGradNorm),
         Seed = context.Get(CommonOptions.Seed),
         Type = ReadType(context),
-        Device = context.Get(CommonOptions.Device) is not { } device ? null : device.Type == TorchSharp.DeviceType.CUDA ? ComputeDevice.Cuda : ComputeDevice.Cpu,
+        Device = ReadDevice(context),
         GpuOrdinal = context.Get(CommonOptions.Device)?.Index ?? 0,
         Threads = ToInt(context, CommonOptions.Threads),
         EvalEverySteps = context.Get(EvalEvery),
@@ -110,6 +110,14 @@ internal static class TrainingArguments
         "float32" => ComputeType.Float32,
         "bfloat16" => ComputeType.BFloat16,
         _ => null,
+    };
+
+    /// <summary>The value of <c>--device</c>; null if not given.</summary>
+    public static ComputeDevice? ReadDevice(CommandContext context) => context.Get(CommonOptions.Device)?.Type switch
+    {
+        null => null,
+        TorchSharp.DeviceType.CUDA => ComputeDevice.Cuda,
+        _ => ComputeDevice.Cpu,
     };
 
     /// <summary>An option's value as a 32-bit number; null if not given.</summary>

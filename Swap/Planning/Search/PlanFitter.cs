@@ -181,6 +181,11 @@ internal sealed class PlanFitter
     /// <summary>States go to the GPU after all, when what takes room there without need is smaller.</summary>
     private SwapPlan? WithRoomOnGpu(SwapPlan plan)
     {
+        if (_choices.States is not null)
+        {
+            return null;
+        }
+
         for (SwapPlan? tight = plan; tight is not null; tight = TighterOnGpu(tight))
         {
             if (FitsOnGpu(Change(tight, ToGpu)) is { } fitting)

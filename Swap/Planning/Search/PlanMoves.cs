@@ -92,7 +92,7 @@ internal sealed class PlanMoves
     {
         foreach ((Tier weights, Tier states) in Places)
         {
-            if ((states == Tier.Nvme && (!_hasDrives || Choices.States == Tier.Cpu)) || (states != Tier.Nvme && Choices.States == Tier.Nvme))
+            if ((states == Tier.Nvme && !_hasDrives) || (Choices.States is { } pinned && states != pinned))
             {
                 continue;
             }

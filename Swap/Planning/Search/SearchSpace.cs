@@ -73,9 +73,7 @@ internal sealed class SearchSpace
         Tier host = choices.States ?? Tier.Cpu;
         yield return All(Tier.Cpu, host, Tier.Cpu, ActivationPolicy.Recompute);
         yield return All(Tier.Cpu, host, Tier.Gpu, ActivationPolicy.Keep);
-        yield return choices.States == Tier.Nvme
-            ? All(Tier.Gpu, Tier.Nvme, Tier.Gpu, ActivationPolicy.Keep)
-            : All(Tier.Gpu, Tier.Gpu, Tier.Gpu, ActivationPolicy.Keep);
+        yield return All(Tier.Gpu, choices.States ?? Tier.Gpu, Tier.Gpu, ActivationPolicy.Keep);
     }
 
     /// <summary>Takes a plan if it fits and is better than the best.</summary>

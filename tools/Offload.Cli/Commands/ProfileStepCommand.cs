@@ -90,6 +90,8 @@ internal static class ProfileStepCommand
             MaxGradNorm = context.Get(CommonOptions.MaxGradNorm),
             Seed = context.Get(CommonOptions.Seed),
             Type = TrainingArguments.ReadType(context),
+            Device = TrainingArguments.ReadDevice(context),
+            GpuOrdinal = context.Get(CommonOptions.Device)?.Index ?? 0,
             Threads = TrainingArguments.ToInt(context, CommonOptions.Threads),
             UpdateThreads = TrainingArguments.ToInt(context, CommonOptions.UpdateThreads),
             NvmeFolders = context.Get(CommonOptions.Nvme)!,
