@@ -21,6 +21,9 @@ public sealed record StepProfile
     /// <summary>When units are updated.</summary>
     public required string Update { get; init; }
 
+    /// <summary>Where everything was.</summary>
+    public required StepProfilePlan Plan { get; init; }
+
     /// <summary>Steps that were measured.</summary>
     public required int Steps { get; init; }
 

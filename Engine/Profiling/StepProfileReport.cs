@@ -68,6 +68,7 @@ internal sealed class StepProfileReport
             NumMicroBatches = _swapped.Work.NumMicroBatches,
             Order = _swapped.Plan.Order.ToString(),
             Update = _swapped.Plan.Update.ToString(),
+            Plan = StepProfilePlan.Of(_swapped.Work, _swapped.Plan),
             Steps = each.Length,
             StepSecondsEach = each,
             StepSeconds = median,

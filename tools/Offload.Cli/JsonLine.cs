@@ -17,9 +17,16 @@ internal static class JsonLine
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
+    /// <summary>The text of a value.</summary>
+    internal static string Format<T>(T value) => JsonSerializer.Serialize(value, Options);
+
+    /// <summary>A value as <see cref="Write"/> wrote it.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    internal static T Read<T>(string line) => JsonSerializer.Deserialize<T>(line, Options) ?? throw new JsonException("null");
+
     internal static void Write<T>(TextWriter output, T value)
     {
-        output.WriteLine(JsonSerializer.Serialize(value, Options));
+        output.WriteLine(Format(value));
         output.Flush();
     }
 }

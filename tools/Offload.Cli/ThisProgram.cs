@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Offload.Cli;
 
@@ -11,6 +13,18 @@ internal static class ThisProgram
 
     /// <summary>The words that start it.</summary>
     internal static string Command { get; } = Find(Environment.ProcessPath, AppContext.BaseDirectory, Environment.GetEnvironmentVariable("PATH") ?? "");
+
+    /// <summary>How to start it in a process of its own, with this one's environment.</summary>
+    /// <param name="args">Its words.</param>
+    internal static ProcessStartInfo Start(IEnumerable<string> args)
+    {
+        // Hosted by dotnet, or by tests: the host is that of the runtime that works here.
+        string? self = Environment.ProcessPath;
+        string host = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
+        return self is not null && Path.GetFileName(self) == Name
+            ? new ProcessStartInfo(self, args)
+            : new ProcessStartInfo(File.Exists(host) ? host : "dotnet", [Path.Combine(AppContext.BaseDirectory, Name + ".dll"), .. args]);
+    }
 
     /// <summary>As <see cref="Command"/>, for a process of that path, with the program in that folder.</summary>
     internal static string Find(string? processPath, string folder, string searchPath)

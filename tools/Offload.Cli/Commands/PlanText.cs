@@ -55,13 +55,13 @@ internal static class PlanText
     {
         SwapPlan plan = step.Plan;
         text.WriteLine();
-        text.WriteLine($"  order         {Words(plan.Order)}, updates {Words(plan.Update)}");
+        text.WriteLine($"  order         {PlanWords.Words(plan.Order)}, updates {PlanWords.Words(plan.Update)}");
         Line(text, $"  micro-batch   {step.MicroBatchSequences} sequences, {step.Work.NumMicroBatches} a step");
         text.WriteLine($"  weights       {Tiers(step, unit => unit.Weights)}");
         text.WriteLine($"  states        {Tiers(step, unit => unit.States)}{(plan.IsDurable ? $"; every step is committed, {step.StoreGenerations} generation{(step.StoreGenerations == 1 ? "" : "s")}" : "")}");
         text.WriteLine($"  gradients     {Tiers(step, unit => unit.Gradients)}");
         text.WriteLine($"  layer inputs  {Tiers(step, unit => unit.Input)}");
-        text.WriteLine($"  activations   {Activations(step)}");
+        text.WriteLine($"  activations   {PlanWords.Activations(step.Work, step.Plan)}");
         Line(text, $"  slots         weights {plan.WeightSlots}, gradients {plan.GradientSlots}, activations {plan.ActivationSlots}, staging {plan.StagingSlots}, host weights {plan.HostWeightSlots}, tiles {plan.TileSlots}");
     }
 
@@ -102,42 +102,7 @@ internal static class PlanText
         }
     }
 
-    // "layers: 10 Gpu, 22 Cpu; embedding Cpu; head Gpu"
-    private static string Tiers(PlannedStep step, Func<UnitPlan, Tier> tierOf)
-    {
-        var parts = new List<string>();
-        for (int unit = 0; unit < step.Plan.Units.Count; unit++)
-        {
-            if (step.Work.Units[unit].Role != UnitRole.Layer)
-            {
-                parts.Add($"{step.Work.Units[unit].Name} {tierOf(step.Plan.Units[unit])}");
-            }
-        }
-
-        IEnumerable<string> layers = step.Plan.Units.Where((_, unit) => step.Work.Units[unit].Role == UnitRole.Layer)
-            .CountBy(tierOf).OrderBy(tier => tier.Key).Select(tier => $"{tier.Value.ToString(CultureInfo.InvariantCulture)} {tier.Key}");
-        return $"layers: {string.Join(", ", layers)}; {string.Join(", ", parts)}";
-    }
-
-    private static string Activations(PlannedStep step)
-    {
-        var byPolicy = new List<string>();
-        UnitShape shape = step.Work.Units.First(unit => unit.Role == UnitRole.Layer);
-        UnitPlan[] layers = [.. step.Plan.Units.Where((_, unit) => step.Work.Units[unit].Role == UnitRole.Layer)];
-        for (int i = 0; i < shape.Activations.Count; i++)
-        {
-            int index = i;
-            IEnumerable<string> policies = layers.Where(layer => index < layer.Activations.Count).CountBy(layer => layer.Activations[index]).OrderBy(policy => policy.Key)
-                .Select(policy => policy.Value == layers.Length ? Words(policy.Key) : $"{Words(policy.Key)} in {policy.Value.ToString(CultureInfo.InvariantCulture)}");
-            byPolicy.Add($"{shape.Activations[i].Name}: {string.Join(", ", policies)}");
-        }
-
-        return string.Join("; ", byPolicy);
-    }
-
-    // "SwapToCpu" as "swap to cpu".
-    private static string Words<T>(T value)
-        where T : struct, Enum => string.Concat(value.ToString().Select((letter, i) => char.IsUpper(letter) ? (i > 0 ? " " : "") + char.ToLowerInvariant(letter) : letter.ToString()));
+    private static string Tiers(PlannedStep step, Func<UnitPlan, Tier> tierOf) => PlanWords.Tiers(step.Work, step.Plan, tierOf);
 
     private static void Line(TextWriter text, FormattableString line) => text.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 }
