@@ -21,7 +21,7 @@ internal static partial class ChildProcess
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
         using Process process = Process.Start(start)!;
-        using PosixSignalRegistration handOn = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => Kill(process.Id, Terminate));
+        using PosixSignalRegistration handOn = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => _ = Kill(process.Id, Terminate));
         process.ErrorDataReceived += (_, line) =>
         {
             if (line.Data is not null)

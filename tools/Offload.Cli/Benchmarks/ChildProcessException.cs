@@ -6,7 +6,7 @@ namespace Offload.Cli.Benchmarks;
 /// <param name="message">One line.</param>
 /// <param name="hint">How to mend it.</param>
 /// <param name="exitCode">As the process ended.</param>
-internal sealed class ChildProcessException(string message, string hint, ExitCode exitCode) : OffloadException(message, hint)
+internal sealed class ChildProcessException(string message, string hint, ExitCode exitCode) : OffloadException(message, hint, cause: null)
 {
     /// <inheritdoc/>
     public override ExitCode ExitCode => exitCode;
