@@ -43,7 +43,7 @@ public sealed class BenchGpuTests : IDisposable
 
         CliRun run = CliRun.InProcess("plan", "--model", folder, "--hardware", "h100-1ssd", "--seq-len", "1024", "--tokens-per-step", "1024", "--gpu-memory", "1MiB");
 
-        Assert.Contains(size, run.Output);
+        Assert.Contains(size, run.Error);
     }
 
     [Fact]
