@@ -63,6 +63,11 @@ internal sealed unsafe class CpuSwapDevice(int computeThreads, double? h2dBytesP
     /// <inheritdoc/>
     public void CopyNow(byte* source, byte* destination, long sizeBytes) => Buffer.MemoryCopy(source, destination, sizeBytes, sizeBytes);
 
+    /// <inheritdoc/>
+    public void Finish()
+    {
+    }
+
     public void Dispose() => _threads.Dispose();
 
     private sealed class Memory(MemoryRegion region) : IGpuMemory

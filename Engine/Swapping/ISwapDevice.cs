@@ -50,6 +50,9 @@ internal unsafe interface ISwapDevice : IDisposable
     /// <param name="cancellation">Ends a wait.</param>
     void Copy(Lane lane, byte* source, byte* destination, long sizeBytes, CancellationToken cancellation);
 
+    /// <summary>Waits until all that was asked of it outside of lanes is done.</summary>
+    void Finish();
+
     /// <summary>A copy between the tiers while no lane is at work; done when it returns. Any CPU memory.</summary>
     void CopyNow(byte* source, byte* destination, long sizeBytes);
 }

@@ -59,6 +59,15 @@ internal sealed unsafe class StagedTiles(ISwapDevice device, long maxTileBytes, 
         return At(index);
     }
 
+    /// <summary>Forgets what was viewed, changed or not, and frees the copies: others have filled the tiles, or an error is on its way.</summary>
+    public void Forget()
+    {
+        _onGpu = null;
+        _isChanged = false;
+        _region?.Dispose();
+        _region = null;
+    }
+
     public void Dispose() => _region?.Dispose();
 
     private byte* At(int index)

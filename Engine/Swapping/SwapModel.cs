@@ -70,6 +70,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
         {
             _device = options.CreateDevice?.Invoke() ?? new CpuSwapDevice(numerics.ComputeThreads, options.H2dBytesPerSecond, options.D2hBytesPerSecond);
             _ = _gpuLimit.Reserve(_device.OverheadBytes, "the device's own");
+            _ = _cpuLimit.Reserve(_device.IsSeparate ? StagedBytes((long)_numMicroBatches * numerics.MicroBatchSequences * numerics.SequenceTokens) : 0, "staged batches");
             int rows = numerics.MicroBatchSequences * numerics.SequenceTokens;
             _steps = new StepRing(layout.Units.Count, _numMicroBatches, rows, _device);
             _drains = new StepRing(layout.Units.Count, _numMicroBatches, rows: 0, _device);
@@ -138,6 +139,10 @@ internal sealed unsafe class SwapModel : ITrainingModel
         return BesideBytes((largest * AdamWParts.BytesPerParameter) + (4 * NativeBuffer.AlignmentBytes));
     }
 
+    /// <summary>The same of a device that reads batches by itself: steps and evaluations have places for them, and what they are sorted in.</summary>
+    /// <param name="stepTokens">Tokens of a step.</param>
+    public static long StagedBytes(long stepTokens) => checked(2 * StepRing.Length * stepTokens * (StagedBatch.IntsPerRow + 1) * sizeof(int));
+
     private static long BesideBytes(long maxTileBytes) => checked((Math.Max(TileRing.NumSlots, StoreMasters.Lookahead + 1) * maxTileBytes) + BufferBytes);
 
     /// <inheritdoc/>
@@ -189,8 +194,9 @@ internal sealed unsafe class SwapModel : ITrainingModel
         if (_pending is { } pending)
         {
             _pending = null;
-            _drains[_numDrains++].BeginDrain(pending);
+            _drains[_numDrains].BeginDrain(pending);
             _drain!.Release();
+            _numDrains++;
             _drain.Drain();
         }
 
@@ -214,8 +220,9 @@ internal sealed unsafe class SwapModel : ITrainingModel
         {
             foreach (MicroBatch[] group in batches.Chunk(_numMicroBatches))
             {
-                _evaluations[_numEvaluations++].Begin(group);
+                _evaluations[_numEvaluations].Begin(group);
                 _forward!.Release();
+                _numEvaluations++;
 
                 // One group computes while the next one's data is read.
                 if (_numEvaluations - ended > 1)

@@ -63,6 +63,19 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             return;
         }
 
+        try
+        {
+            ReadFromMemory(ranges, chunk, cancellation);
+        }
+        finally
+        {
+            // Steps change what is on the GPU.
+            _staged.Forget();
+        }
+    }
+
+    private void ReadFromMemory(IReadOnlyList<MasterRange> ranges, MasterChunk chunk, CancellationToken cancellation)
+    {
         var masters = new float[ChunkElements];
         for (int i = 0; i < ranges.Count; i++)
         {
@@ -78,8 +91,6 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
                 done += some.Length;
             }
         }
-
-        _staged.PutBack();
     }
 
     /// <inheritdoc/>
@@ -120,6 +131,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         else
         {
             _staged.PutBack();
+            _staged.Forget();
             RefreshWeights();
         }
     }
@@ -128,6 +140,8 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     public void Load(CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _staged.Forget();
+        _engine.Device.OnLaneStart(Lane.Compute);
         PartSet weightParts = _engine.Type == ComputeType.Float32 ? AdamWParts.Masters : PartSet.Of(AdamWParts.High);
         IEnumerable<TileRead> reads = _store.Geometry.Tiles()
             .Where(tile => _tiles[tile.Unit].Length > 0 || _weights[tile.Unit] != 0)
@@ -140,6 +154,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             }
         }
 
+        _engine.Device.Finish();
         _engine.Updates.AllWritten();
     }
 
@@ -229,6 +244,10 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
             _writers.Abandon();
             throw;
         }
+        finally
+        {
+            _staged.Forget();
+        }
     }
 
     private void Take(TileId tile, TileShape shape, byte* source)
@@ -236,7 +255,14 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
         AdamWStates states = AdamWParts.In(source, shape);
         if (_tiles[tile.Unit].Length > 0)
         {
-            _engine.Device.CopyNow(source, Address(tile), shape.SizeBytes);
+            if (IsApart(tile.Unit))
+            {
+                _engine.Device.CopyNow(source, Address(tile), shape.SizeBytes);
+            }
+            else
+            {
+                Buffer.MemoryCopy(source, Address(tile), shape.SizeBytes, shape.SizeBytes);
+            }
         }
 
         if (_weights[tile.Unit] != 0)
@@ -250,10 +276,13 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
 
     private void RefreshWeights()
     {
+        _engine.Device.OnLaneStart(Lane.Compute);
         foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _weights[tile.Unit] != 0))
         {
             TileShape shape = _store.Geometry.Tile(tile);
             SetWeights(tile, shape, AdamWParts.In(Address(tile), shape));
         }
+
+        _engine.Device.Finish();
     }
 }

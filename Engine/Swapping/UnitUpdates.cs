@@ -42,6 +42,12 @@ internal sealed unsafe class UnitUpdates
                 Decide(step);
                 break;
             case OperationKind.UpdateStates:
+                if (_mode == UpdateMode.Immediate && !operation.IsDelayed && _engine.Device.IsSeparate)
+                {
+                    // The device has added it up before the gradients came.
+                    RequireFinite(step, operation.Unit);
+                }
+
                 Update(_engine.HostTiles, slots, index, operation, step);
                 break;
             default:
@@ -131,10 +137,18 @@ internal sealed unsafe class UnitUpdates
         UnitLayout layout = _engine.Layout.Units[unit];
         double sum = _norm.SumOfSquares(CpuTiles.GradientAt(_engine.Type, slots.Find(index, ContentKind.Gradient, unit)), layout.Count);
         step.SumsOfSquares[unit] = sum;
-        if (_mode == UpdateMode.Immediate && !double.IsFinite(sum))
+        if (_mode == UpdateMode.Immediate)
         {
-            // Units behind it are updated already and cannot be brought back.
-            throw Diverged(step, layout.Name);
+            RequireFinite(step, unit);
+        }
+    }
+
+    /// <summary>Units behind it are updated already and cannot be brought back.</summary>
+    private void RequireFinite(StepInFlight step, int unit)
+    {
+        if (!double.IsFinite(step.SumsOfSquares[unit]))
+        {
+            throw Diverged(step, _engine.Layout.Units[unit].Name);
         }
     }
 

@@ -17,6 +17,9 @@ public sealed record RunNumerics
     /// <summary>What computes.</summary>
     public ComputeDevice Device { get; init; }
 
+    /// <summary>Of a GPU: kernels that add up in one order alone, so that runs agree bit for bit; somewhat slower. The CPU's always do.</summary>
+    public bool IsDeterministic { get; init; }
+
     /// <summary>Element type of compute.</summary>
     public required ComputeType Type { get; init; }
 

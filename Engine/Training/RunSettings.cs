@@ -90,6 +90,7 @@ public sealed record RunSettings
     private static IReadOnlyList<(string Name, Func<RunSettings, object?> Get)> Fields { get; } =
     [
         ("--device", run => run.Numerics.Device),
+        ("--deterministic", run => run.Numerics.IsDeterministic),
         ("--dtype", run => run.Numerics.Type),
         ("--seq-len", run => run.Numerics.SequenceTokens),
         ("--micro-batch", run => run.Numerics.MicroBatchSequences),

@@ -40,6 +40,7 @@ internal static class RunSetup
         return new RunNumerics
         {
             Device = device,
+            IsDeterministic = options.IsDeterministic ?? before?.IsDeterministic ?? false,
             Type = options.Type ?? before?.Type ?? ComputeType.BFloat16,
             SequenceTokens = sequenceTokens,
             MicroBatchSequences = options.MicroBatchSequences ?? before?.MicroBatchSequences ?? Math.Max(1, DefaultMicroBatchTokens / sequenceTokens),

@@ -116,7 +116,7 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
             Hardware = hardware,
             GpuBudgetBytes = gpuBytes - (gpu?.OverheadBytes ?? 0),
             CpuBudgetBytes = cpuBytes,
-            CpuBesideBytes = SwapModel.BesideBytes(description),
+            CpuBesideBytes = SwapModel.BesideBytes(description) + (gpu is null ? 0 : SwapModel.StagedBytes((long)sequences * numerics.SequenceTokens)),
             NvmeBudgetBytes = store.IsOnDrives ? store.DriveBytes() : null,
             Choices = new PlanChoices
             {
@@ -193,7 +193,8 @@ internal sealed record SwappedRun(RunNumerics Numerics, SwapPlan Plan, Workload 
         StepSchedule[] schedules = [SwapSchedules.Train(run.Work, run.Plan), SwapSchedules.Forward(run.Work, run.Plan), SwapSchedules.Drain(run.Work, run.Plan)];
         CudaHost? gpu = run.Numerics.Device == ComputeDevice.Cuda ? CudaHost.Get(options.GpuOrdinal) : null;
         long gpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Gpu)) + run.Work.WorkspaceBytes + (gpu?.OverheadBytes ?? 0);
-        long cpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Cpu)) + SwapModel.BesideBytes(description);
+        long cpuBytes = schedules.Max(schedule => schedule.SlotBytes(Tier.Cpu)) + SwapModel.BesideBytes(description)
+            + (gpu is null ? 0 : SwapModel.StagedBytes((long)run.Work.NumMicroBatches * run.Numerics.MicroBatchSequences * run.Numerics.SequenceTokens));
         Check("--gpu-memory", gpuBytes, run.GpuBytes);
         Check("--cpu-memory", cpuBytes, run.CpuBytes);
         if (gpu is null)

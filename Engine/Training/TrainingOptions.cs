@@ -84,6 +84,9 @@ public sealed record TrainingOptions
     /// <summary>What computes; null: the CPU, or what the resumed run has.</summary>
     public ComputeDevice? Device { get; init; }
 
+    /// <summary>Kernels that add up in one order alone; null: no, or what the resumed run has. The CPU's always do.</summary>
+    public bool? IsDeterministic { get; init; }
+
     /// <summary>Number of the GPU.</summary>
     public int GpuOrdinal { get; init; }
 

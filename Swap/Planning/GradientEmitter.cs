@@ -166,10 +166,14 @@ internal sealed class GradientEmitter(PlanContext context)
         long sizeBytes = context.Work.Units[unit].NumParameters * context.Work.GradientBytes;
         bool isStaged = context.Slots.AreGradientsStaged(unit);
         int host = isStaged ? context.Slots.GradientStaging.Take(content) : context.Slots.HostGradient(unit);
-        context.Builder.Add(
-            context.MakeTransfer(OperationKind.SaveGradients, unit, sizeBytes),
-            PlanContext.Read(slot, content),
-            PlanContext.Write(host, content));
+        List<SlotAccess> accesses = [PlanContext.Read(slot, content), PlanContext.Write(host, content)];
+        if (context.Work.AreNormsOnGpu && context.Plan.Update == UpdateMode.Immediate)
+        {
+            // An update that cannot be taken back knows whether its gradients are finite.
+            accesses.Add(PlanContext.Read(context.Slots.NormOnGpu, PlanContext.Of(ContentKind.Norm, 0, 1)));
+        }
+
+        context.Builder.Add(context.MakeTransfer(OperationKind.SaveGradients, unit, sizeBytes), [.. accesses]);
         if (context.Slots.AreSumsShared(unit))
         {
             context.Slots.SharedSums.Release(SumOf(unit));

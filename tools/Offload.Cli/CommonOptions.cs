@@ -66,6 +66,11 @@ internal static class CommonOptions
 
     internal static Option<long?> Threads { get; } = Count("--threads", "N", "Threads of the CPU's compute; the default is the number of cores");
 
+    internal static Option<bool> Deterministic { get; } = new("--deterministic")
+    {
+        Description = "On a GPU: kernels that add up in one order alone, so that equal runs agree bit for bit; somewhat slower. The CPU's always do",
+    };
+
     internal static Option<long?> UpdateThreads { get; } = Count("--update-threads", "N", "Threads of the optimizer; the default is --threads; without effect on the result");
 
     internal static Option<bool> Resume { get; } = new("--resume") { Description = "Continue the run in --output; starts anew if nothing was committed" };

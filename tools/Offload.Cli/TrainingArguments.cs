@@ -39,7 +39,7 @@ internal static class TrainingArguments
     [
         CommonOptions.Model, FromScratch, CommonOptions.Data, EvalData, EvalFraction, CommonOptions.Output, CommonOptions.Resume, CommonOptions.Steps, Epochs,
         CommonOptions.SeqLen, CommonOptions.MicroBatch, CommonOptions.TokensPerStep, CommonOptions.Lr, LrSchedule, WarmupSteps, WeightDecay, WeightDecayOn,
-        Beta1, Beta2, Epsilon, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads,
+        Beta1, Beta2, Epsilon, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Deterministic, CommonOptions.Threads,
         CommonOptions.CpuMemory, CommonOptions.Nvme, CommitEvery, SingleGeneration, Tbw, EvalEvery, CheckpointEvery, CheckpointEverySteps, MaxSkippedSteps, OnNaN,
         CommonOptions.UpdateThreads, .. SwapArguments.All, NoExport,
     ];
@@ -81,6 +81,7 @@ internal static class TrainingArguments
         Seed = context.Get(CommonOptions.Seed),
         Type = ReadType(context),
         Device = ReadDevice(context),
+        IsDeterministic = context.Get(CommonOptions.Deterministic) ? true : null,
         GpuOrdinal = context.Get(CommonOptions.Device)?.Index ?? 0,
         Threads = ToInt(context, CommonOptions.Threads),
         EvalEverySteps = context.Get(EvalEvery),

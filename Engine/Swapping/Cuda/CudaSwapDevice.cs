@@ -13,9 +13,9 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
 {
     private readonly CudaHost _host;
     private readonly CudaStream _compute;
-    private readonly CudaStream _toGpu;
-    private readonly CudaStream _fromGpu;
-    private readonly CudaStream _now;
+    private readonly CudaStream? _toGpu;
+    private readonly CudaStream? _fromGpu;
+    private readonly CudaStream? _now;
     private readonly int _maxAhead;
     private readonly List<CudaLanes> _lanes = [];
     private readonly List<IDisposable> _workspace = [];
@@ -28,16 +28,24 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
         _host = host;
         host.Device.MakeCurrent();
         _compute = CudaStream.Default(host.Device);
-        _toGpu = new CudaStream(host.Device);
-        _fromGpu = new CudaStream(host.Device);
-        _now = new CudaStream(host.Device);
         _maxAhead = maxAhead;
+        try
+        {
+            _toGpu = new CudaStream(host.Device);
+            _fromGpu = new CudaStream(host.Device);
+            _now = new CudaStream(host.Device);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
     public IDeviceLanes? CreateLanes()
     {
-        var lanes = new CudaLanes(_host.Device, _compute, _toGpu, _fromGpu, _maxAhead, TimeProvider.System);
+        var lanes = new CudaLanes(_host.Device, _compute, _toGpu!, _fromGpu!, _maxAhead, TimeProvider.System);
         _lanes.Add(lanes);
         return lanes;
     }
@@ -68,7 +76,7 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
         }
 
         var memory = new DeviceMemory(_host.Device, sizeBytes, "GPU slots", limit);
-        _now.Clear(memory.Address, sizeBytes);
+        _now!.Clear(memory.Address, sizeBytes);
         _now.Synchronize();
         return new Memory(memory);
     }
@@ -85,7 +93,7 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
     {
         _host.Device.MakeCurrent();
         var shape = new BatchShape(numerics.MicroBatchSequences, numerics.SequenceTokens);
-        _workspace.Add(limit.Reserve(CudaUnitCompute.AttentionBytes(layout, numerics.Type, shape), "attention"));
+        _workspace.Add(limit.Reserve(CudaUnitCompute.AttentionBytes(layout, numerics.Type, shape, isDeterministic: numerics.IsDeterministic), "attention"));
         var arena = new DeviceMemory(_host.Device, CudaUnitCompute.ArenaBytes(layout, numerics.Type, shape, numerics.HeadChunkTokens), "workspace of compute", limit);
         _workspace.Add(arena);
         return new CudaUnitCompute(_host.Device, layout, numerics, arena.Address);
@@ -93,13 +101,16 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
 
     /// <inheritdoc/>
     public void Copy(Lane lane, byte* source, byte* destination, long sizeBytes, CancellationToken cancellation) =>
-        (lane == Lane.H2D ? _toGpu : _fromGpu).Copy(destination, source, sizeBytes);
+        (lane == Lane.H2D ? _toGpu : _fromGpu)!.Copy(destination, source, sizeBytes);
+
+    /// <inheritdoc/>
+    public void Finish() => _host.Device.Synchronize();
 
     /// <inheritdoc/>
     public void CopyNow(byte* source, byte* destination, long sizeBytes)
     {
         _host.Device.MakeCurrent();
-        _now.Copy(destination, source, sizeBytes);
+        _now!.Copy(destination, source, sizeBytes);
         _now.Synchronize();
     }
 
@@ -108,9 +119,9 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
         _workspace.ForEach(part => part.Dispose());
         _workspace.Clear();
         _lanes.ForEach(lanes => lanes.Dispose());
-        _now.Dispose();
-        _toGpu.Dispose();
-        _fromGpu.Dispose();
+        _now?.Dispose();
+        _toGpu?.Dispose();
+        _fromGpu?.Dispose();
         _compute.Dispose();
     }
 

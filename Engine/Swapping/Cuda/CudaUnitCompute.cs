@@ -46,9 +46,9 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
     /// <exception cref="UsageException">No attention kernel takes the model's heads.</exception>
     /// <exception cref="CudaException">The device lacks something.</exception>
     public CudaUnitCompute(
-        CudaDevice device, ModelLayout layout, RunNumerics numerics, byte* workspace, CudaAttentionKind attention = CudaAttentionKind.Flash,
-        bool isDeterministic = false)
+        CudaDevice device, ModelLayout layout, RunNumerics numerics, byte* workspace, CudaAttentionKind attention = CudaAttentionKind.Flash)
     {
+        bool isDeterministic = numerics.IsDeterministic;
         DeterministicAlgorithms.Set(isDeterministic);
         _layout = layout;
         _numerics = numerics;
@@ -56,21 +56,29 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
         var full = new BatchShape(numerics.MicroBatchSequences, numerics.SequenceTokens);
         var shape = new CudaAttentionShape(config, numerics.Type, full, attention, isDeterministic);
         var buffers = new CudaWorkspace(layout, numerics.Type, full, numerics.HeadChunkTokens, shape);
-        _stream = CudaStream.Default(device);
-        _kernels = new CudaKernels(device, _stream, numerics.Type);
-        _gemm = new CudaGemm(device, _stream, workspace + buffers.Gemm, CudaWorkspace.GemmBytes);
-        _views = new CudaTensorViews(device.Ordinal, numerics.Type);
-        _attention = new CudaAttention(shape, _views, _kernels, _stream, buffers, workspace);
-        _parts = new CudaParts(layout, numerics, new ActivationSizes(config, numerics.Type, full), _stream, _kernels, _gemm, buffers, (nint)workspace);
-        _layer = new CudaLayer(_parts, _attention);
-        _head = new CudaHead(_parts);
-        _tiles = new CudaTiles(layout, numerics.Type, _kernels, _stream);
-        if (layout.PositionEmbedding is { } positions)
+        try
         {
-            _firstPosition = positions with { Offset = positions.Offset + ((long)(config.LearnedPositionOffset ?? 0) * config.HiddenSize) };
-        }
+            _stream = CudaStream.Default(device);
+            _kernels = new CudaKernels(device, _stream, numerics.Type);
+            _gemm = new CudaGemm(device, _stream, workspace + buffers.Gemm, CudaWorkspace.GemmBytes);
+            _views = new CudaTensorViews(device.Ordinal, numerics.Type);
+            _attention = new CudaAttention(shape, _views, _kernels, _stream, buffers, workspace);
+            _parts = new CudaParts(layout, numerics, new ActivationSizes(config, numerics.Type, full), _stream, _kernels, _gemm, buffers, (nint)workspace);
+            _layer = new CudaLayer(_parts, _attention);
+            _head = new CudaHead(_parts);
+            _tiles = new CudaTiles(layout, numerics.Type, _kernels, _stream);
+            if (layout.PositionEmbedding is { } positions)
+            {
+                _firstPosition = positions with { Offset = positions.Offset + ((long)(config.LearnedPositionOffset ?? 0) * config.HiddenSize) };
+            }
 
-        CopyRotaryTables();
+            CopyRotaryTables();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Device memory that the constructor wants: a true bound, whatever the micro-batch.</summary>
@@ -94,10 +102,11 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
         ModelLayout layout, ComputeType type, BatchShape full, CudaAttentionKind attention = CudaAttentionKind.Flash, bool isDeterministic = false) =>
         new CudaAttentionShape(layout.Config, type, full, attention, isDeterministic).AllocatedBytes();
 
-    /// <summary>All device memory of compute: <see cref="ArenaBytes"/> and <see cref="AttentionBytes"/>.</summary>
+    /// <summary>All device memory of compute: <see cref="ArenaBytes"/> and <see cref="AttentionBytes"/>, deterministic or not.</summary>
     /// <inheritdoc cref="ArenaBytes"/>
     public static long WorkspaceBytes(ModelLayout layout, ComputeType type, BatchShape full, int headChunkTokens) =>
-        checked(ArenaBytes(layout, type, full, headChunkTokens) + AttentionBytes(layout, type, full));
+        checked(ArenaBytes(layout, type, full, headChunkTokens)
+            + Math.Max(AttentionBytes(layout, type, full), AttentionBytes(layout, type, full, isDeterministic: true)));
 
     /// <inheritdoc/>
     public void Embed(byte* weights, StagedBatch batch, byte* output)
@@ -231,11 +240,11 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
     /// <summary>Frees what it holds but no memory that was given; the GPU must be done with its work.</summary>
     public void Dispose()
     {
-        _attention.Dispose();
-        _views.Dispose();
-        _gemm.Dispose();
-        _kernels.Dispose();
-        _stream.Dispose();
+        _attention?.Dispose();
+        _views?.Dispose();
+        _gemm?.Dispose();
+        _kernels?.Dispose();
+        _stream?.Dispose();
     }
 
     private static bool IsLeftOut(StagedBatch batch) => batch.Batch.NumCounted == 0;

@@ -154,7 +154,7 @@ internal sealed class PlanFitter
         }
 
         // Without drives, what the GPU has room for.
-        smaller ??= FitsOnGpu(Change(plan, ToGpu));
+        smaller ??= _choices.States is null ? FitsOnGpu(Change(plan, ToGpu)) : null;
         if (HasDrives)
         {
             smaller ??= Change(plan, unit => unit.Weights == Tier.Cpu && unit.States == Tier.Nvme ? unit with { Weights = Tier.Nvme } : null)

@@ -33,7 +33,7 @@ internal static class ProfileStepCommand
             "Make some steps of a training set-up that swaps its model between tiers, and tell where their time goes: lanes busy, idle and why, rates, memory, predicted against measured. Trains in folders of its own, which it removes; takes the options of train");
         foreach (Option option in (Option[])
             [CommonOptions.Model, TrainingArguments.FromScratch, Data, Steps, Warmup, Timeline, .. SwapArguments.All, CommonOptions.CpuMemory, CommonOptions.Nvme, CommonOptions.SeqLen,
-             CommonOptions.TokensPerStep, CommonOptions.MicroBatch, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Threads, CommonOptions.UpdateThreads])
+             CommonOptions.TokensPerStep, CommonOptions.MicroBatch, CommonOptions.MaxGradNorm, CommonOptions.Seed, CommonOptions.Dtype, CommonOptions.Device, CommonOptions.Deterministic, CommonOptions.Threads, CommonOptions.UpdateThreads])
         {
             command.Add(option);
         }
@@ -91,6 +91,7 @@ internal static class ProfileStepCommand
             Seed = context.Get(CommonOptions.Seed),
             Type = TrainingArguments.ReadType(context),
             Device = TrainingArguments.ReadDevice(context),
+            IsDeterministic = context.Get(CommonOptions.Deterministic),
             GpuOrdinal = context.Get(CommonOptions.Device)?.Index ?? 0,
             Threads = TrainingArguments.ToInt(context, CommonOptions.Threads),
             UpdateThreads = TrainingArguments.ToInt(context, CommonOptions.UpdateThreads),
