@@ -35,7 +35,22 @@ internal readonly unsafe struct AdamWVector512
     /// <summary>Updates the parameters that fill whole vectors.</summary>
     /// <returns>How many those are: the first ones.</returns>
     public static long Update<TGradient>(in AdamWStep step, AdamWStates source, AdamWStates destination, void* gradients, long count)
+        where TGradient : struct, IGradientElement =>
+        MayStream(source, destination)
+            ? Update<TGradient, StreamingStores>(step, source, destination, gradients, count)
+            : Update<TGradient, CachedStores>(step, source, destination, gradients, count);
+
+    /// <summary>
+    /// Into other memory than they were read from, new states go past the caches: a line that is written whole need not be read first, which saves a third
+    /// of the traffic. Whoever waits for the update by a lock or an interlocked operation sees them.
+    /// </summary>
+    private static bool MayStream(AdamWStates source, AdamWStates destination) =>
+        source.FirstMoment != destination.FirstMoment
+        && (((nuint)destination.FirstMoment | (nuint)destination.SecondMoment | (nuint)destination.WeightLow) % 64) == 0;
+
+    private static long Update<TGradient, TStores>(in AdamWStep step, AdamWStates source, AdamWStates destination, void* gradients, long count)
         where TGradient : struct, IGradientElement
+        where TStores : struct, IVectorStores
     {
         var constants = new AdamWVector512(step);
         long index = 0;
@@ -44,25 +59,26 @@ internal readonly unsafe struct AdamWVector512
             (Vector512<float> gradientLower, Vector512<float> gradientUpper) = TGradient.Load512(gradients, index);
             (Vector512<float> weightLower, Vector512<float> weightUpper) =
                 SplitMaster.Join(Vector512.Load(source.WeightHigh + index), Vector512.Load(source.WeightLow + index));
-            weightLower = constants.Update(
+            weightLower = constants.Update<TStores>(
                 gradientLower, weightLower,
                 source.FirstMoment + index, source.SecondMoment + index,
                 destination.FirstMoment + index, destination.SecondMoment + index);
-            weightUpper = constants.Update(
+            weightUpper = constants.Update<TStores>(
                 gradientUpper, weightUpper,
                 source.FirstMoment + index + 16, source.SecondMoment + index + 16,
                 destination.FirstMoment + index + 16, destination.SecondMoment + index + 16);
             (Vector512<ushort> high, Vector512<short> low) = SplitMaster.Split(weightLower, weightUpper);
             high.Store(destination.WeightHigh + index);
-            low.Store(destination.WeightLow + index);
+            TStores.Store(low, destination.WeightLow + index);
         }
 
         return index;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Vector512<float> Update(
+    private Vector512<float> Update<TStores>(
         Vector512<float> gradient, Vector512<float> weight, float* oldFirst, float* oldSecond, float* toFirst, float* toSecond)
+        where TStores : struct, IVectorStores
     {
         Vector512<float> firstMoment = Vector512.Load(oldFirst);
         Vector512<float> scaled = gradient * _gradientScale;
@@ -76,8 +92,8 @@ internal readonly unsafe struct AdamWVector512
         Vector512<float> denominator = Vector512.FusedMultiplyAdd(root, _inverseRootCorrection, _epsilon);
         Vector512<float> direction = newFirst / denominator;
         Vector512<float> decayedWeight = weight * _weightFactor;
-        Canonical(newFirst).Store(toFirst);
-        Canonical(newSecond).Store(toSecond);
+        TStores.Store(Canonical(newFirst), toFirst);
+        TStores.Store(Canonical(newSecond), toSecond);
         return Vector512.FusedMultiplyAdd(direction, _negativeStepSize, decayedWeight); // the split makes its NaNs canonical
     }
 
