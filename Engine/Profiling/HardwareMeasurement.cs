@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using Offload.Engine.Cuda;
 using Offload.Engine.Models;
 using Offload.Engine.Parallelism;
+using Offload.Engine.Profiling.Cuda;
 using Offload.Engine.Training;
 using Offload.Profiles;
 using Offload.Profiles.Hardware;
@@ -11,19 +13,20 @@ using static TorchSharp.torch;
 namespace Offload.Engine.Profiling;
 
 /// <summary>
-/// Measures this machine for plans: arithmetic, copies, updates, memory, drives. Compute is the CPU's, so the "GPU" of the profile is CPU memory
-/// and what moves to and from it are copies within it. libtorch is loaded before. One at a time in a process: it sets libtorch's threads.
+/// Measures this machine for plans: arithmetic, copies, updates, memory, drives. Where the CPU computes, the "GPU" of the profile is CPU memory and what moves to
+/// and from it are copies within it. libtorch is loaded before, for the device. One at a time in a process: it sets libtorch's threads.
 /// </summary>
 public static class HardwareMeasurement
 {
     private const string CpuInfo = "/proc/cpuinfo";
 
-    /// <summary>Measures one thing after the other. Blocks: some nine times <see cref="HardwareMeasurementOptions.SecondsEach"/>, and what the drives take.</summary>
+    /// <summary>Measures one thing after the other. Blocks: some nine times <see cref="HardwareMeasurementOptions.SecondsEach"/>, fifteen times with a GPU, and what the drives take.</summary>
     /// <param name="options">What to measure.</param>
     /// <param name="onProgress">Gets a line before each stage; null: nobody is told.</param>
     /// <param name="onWarning">Gets a line for what falsifies a rate; null: nobody is told.</param>
     /// <param name="cancellation">Stops between samples; temporary files are removed.</param>
     /// <exception cref="UsageException">A folder for the drives is given twice or is none, their size is too small, or the working set is too large.</exception>
+    /// <exception cref="OffloadException">The GPU is not there, has too little room, or failed.</exception>
     /// <exception cref="Storage.StorageException">A drive has too little room, or reported an error.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static HardwareMeasurementResult Run(
@@ -41,24 +44,37 @@ public static class HardwareMeasurement
                 $"a working set of {options.WorkingSetBytes} bytes is too large: expected at most half of the {availableBytes} bytes of free memory", "the default, 512MiB, is several times most processors' caches");
         }
 
-        double memoryGiB = Math.Floor(availableBytes / (double)(1 << 30) * 10) / 10;
+        CudaHost? gpu = options.Device == ComputeDevice.Cuda ? CudaHost.Get(options.GpuOrdinal) : null;
+        double memoryGiB = Gibi(availableBytes);
+        double gpuMemoryGiB = gpu is null ? memoryGiB : Gibi(gpu.FreeBytes);
         ComputeThreads.Set(options.Threads);
         var meter = new RateMeter(options.SecondsEach, cancellation);
         List<MeasuredRate> rates = [];
-        using (no_grad())
+        if (gpu is not null)
         {
-            var compute = new ComputeProbe(meter, options, options.Type == ComputeType.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32);
-            Measure("matrix products", compute.Matmul);
-            Measure("attention", compute.AttentionForward);
-            Measure("attention's backward", compute.AttentionBackward);
+            CudaRates.Measure(gpu.Device, options, Measure, cancellation);
+        }
+        else
+        {
+            using (no_grad())
+            {
+                var compute = new ComputeProbe(meter, options, options.Type == ComputeType.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32);
+                Measure("matrix products", compute.Matmul);
+                Measure("attention", compute.AttentionForward);
+                Measure("attention's backward", compute.AttentionBackward);
+            }
         }
 
         using (var threads = new ParallelRanges(options.Threads))
         using (var memory = new MemoryProbe(meter, options, threads))
         {
-            Measure("copies", () => memory.Copy("gpu.h2dGBps", isBack: false));
-            Measure("copies back", () => memory.Copy("gpu.d2hGBps", isBack: true));
-            Measure("copies both ways", () => memory.CopyBothWays("gpu.duplexGBps"));
+            if (gpu is null)
+            {
+                Measure("copies", () => memory.Copy("gpu.h2dGBps", isBack: false));
+                Measure("copies back", () => memory.Copy("gpu.d2hGBps", isBack: true));
+                Measure("copies both ways", () => memory.CopyBothWays("gpu.duplexGBps"));
+            }
+
             Measure("memory", () => memory.Bandwidth("cpu.memoryGBps"));
             Measure("AdamW", () => memory.Update("cpu.adamGParamsPerSecond"));
         }
@@ -70,7 +86,8 @@ public static class HardwareMeasurement
         }
 
         StorageBenchmarkResult? storage = storagePlan is null ? null : StorageBenchmark.Run(storagePlan, onProgress, onWarning, cancellation);
-        HardwareProfile profile = Profile(options, rates.ToDictionary(rate => rate.Name, rate => rate.Median, StringComparer.Ordinal), memoryGiB, storage?.Ssd);
+        HardwareProfile profile = Profile(
+            options, gpu?.Device.Name ?? ProcessorName(), rates.ToDictionary(rate => rate.Name, rate => rate.Median, StringComparer.Ordinal), gpuMemoryGiB, memoryGiB, storage?.Ssd);
         return new HardwareMeasurementResult(profile, rates, storage, Stopwatch.GetElapsedTime(begin).TotalSeconds);
 
         void Measure(string what, Func<MeasuredRate> rate)
@@ -80,7 +97,11 @@ public static class HardwareMeasurement
         }
     }
 
-    private static HardwareProfile Profile(HardwareMeasurementOptions options, Dictionary<string, double> rates, double memoryGiB, SsdProfile? ssd)
+    /// <summary>In GiB, rounded down to tenths.</summary>
+    private static double Gibi(long sizeBytes) => Math.Floor(sizeBytes / (double)(1 << 30) * 10) / 10;
+
+    private static HardwareProfile Profile(
+        HardwareMeasurementOptions options, string name, Dictionary<string, double> rates, double gpuMemoryGiB, double memoryGiB, SsdProfile? ssd)
     {
         double Rounded(double value) => double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         double Of(string name) => Rounded(rates[name]);
@@ -92,17 +113,17 @@ public static class HardwareMeasurement
         double d2h = Of("gpu.d2hGBps");
         return new HardwareProfile
         {
-            Name = options.Name ?? ProcessorName(),
+            Name = options.Name ?? name,
             Gpu = new GpuProfile
             {
-                MemoryGiB = memoryGiB,
+                MemoryGiB = gpuMemoryGiB,
                 MatmulTflops = Of("gpu.matmulTflops"),
                 H2dGBps = h2d,
                 D2hGBps = d2h,
 
                 // Noise may put it above what one direction reaches alone.
                 DuplexGBps = Math.Min(Of("gpu.duplexGBps"), Math.Min(h2d, d2h)),
-                MemoryGBps = memoryGBps,
+                MemoryGBps = options.Device == ComputeDevice.Cuda ? Of("gpu.memoryGBps") : memoryGBps,
                 AttentionForwardTflops = Of("gpu.attentionForwardTflops"),
                 AttentionBackwardTflops = Of("gpu.attentionBackwardTflops"),
             },

@@ -1,4 +1,5 @@
 using Offload.Engine.Models;
+using Offload.Engine.Training;
 
 namespace Offload.Engine.Profiling;
 
@@ -14,8 +15,17 @@ public sealed record HardwareMeasurementOptions
     /// </summary>
     public const long DefaultWorkingSetBytes = 512L << 20;
 
-    /// <summary>Name of the profile; null: the processor's.</summary>
+    /// <summary>The same for a machine with a GPU: servers' last caches have up to a GiB.</summary>
+    private const long DefaultServerWorkingSetBytes = 4L << 30;
+
+    /// <summary>Name of the profile; null: the GPU's, or the processor's.</summary>
     public string? Name { get; init; }
+
+    /// <summary>What computes.</summary>
+    public ComputeDevice Device { get; init; } = ComputeDevice.Cpu;
+
+    /// <summary>Which GPU, from 0; nothing on the CPU.</summary>
+    public int GpuOrdinal { get; init; }
 
     /// <summary>Type of the compute, and of gradients.</summary>
     public required ComputeType Type { get; init; }
@@ -29,10 +39,10 @@ public sealed record HardwareMeasurementOptions
     /// <summary>Memory that copies and updates go over, at most.</summary>
     public long WorkingSetBytes { get; init; } = DefaultWorkingSetBytes;
 
-    /// <summary>Width of the matrices that are multiplied: that of a small model's hidden states, where the rate no longer grows with it.</summary>
+    /// <summary>Width of the matrices that are multiplied on the CPU: that of a small model's hidden states, where the rate no longer grows with it.</summary>
     public int MatrixWidth { get; init; } = 2048;
 
-    /// <summary>Rows that they are multiplied by, and tokens of the sequence that attention is measured on.</summary>
+    /// <summary>Rows that they are multiplied by, and tokens of the sequence that attention is measured on there.</summary>
     public int Tokens { get; init; } = 1024;
 
     /// <summary>Folders, one on each drive; empty: drives are not measured.</summary>
@@ -40,4 +50,10 @@ public sealed record HardwareMeasurementOptions
 
     /// <summary>Size of the temporary files there, all together.</summary>
     public long StorageBytes { get; init; } = Storage.Benchmarks.StorageBenchmarkOptions.DefaultSizeBytes;
+
+    /// <summary>Default of <see cref="WorkingSetBytes"/>: on a machine with a GPU 4 GiB, or an eighth of what is free if that is less.</summary>
+    /// <param name="device">What computes.</param>
+    public static long DefaultWorkingSet(ComputeDevice device) => device == ComputeDevice.Cuda
+        ? Math.Max(DefaultWorkingSetBytes, Math.Min(DefaultServerWorkingSetBytes, CpuMemory.AvailableBytes() / 8))
+        : DefaultWorkingSetBytes;
 }

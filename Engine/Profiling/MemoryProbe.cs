@@ -1,10 +1,11 @@
+using System.Runtime.InteropServices;
 using Offload.Engine.Optimizers;
 using Offload.Engine.Parallelism;
 using Offload.Storage.Memory;
 
 namespace Offload.Engine.Profiling;
 
-/// <summary>Rates of CPU memory and of the optimizer over it. Its memory is its own until disposed; one thread at a time.</summary>
+/// <summary>Rates of CPU memory, in huge pages as a run's slots, and of the optimizer over it. Its memory is its own until disposed; one thread at a time.</summary>
 internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
 {
     // Two slots of arenas, one thread a lane: what a copy between tiers is where both are CPU memory.
@@ -14,8 +15,8 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
     private readonly ParallelRanges _threads;
     private readonly bool _isBFloat16;
     private readonly long _bytes;
-    private readonly NativeBuffer _source;
-    private readonly NativeBuffer _destination;
+    private readonly MemoryRegion _source;
+    private readonly MemoryRegion _destination;
 
     /// <param name="meter">Times the work.</param>
     /// <param name="options">Size and type.</param>
@@ -26,12 +27,12 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
         _threads = threads;
         _isBFloat16 = options.Type == Models.ComputeType.BFloat16;
         _bytes = Math.Max(CopyBlockBytes, options.WorkingSetBytes / 2 / CopyBlockBytes * CopyBlockBytes);
-        _source = new NativeBuffer(_bytes);
-        _destination = new NativeBuffer(_bytes);
+        _source = new MemoryRegion(_bytes, "the measurement");
+        _destination = new MemoryRegion(_bytes, "the measurement");
 
         // Pages of zeros are one and the same page until written.
-        _source.AsSpan<byte>(0, checked((int)Math.Min(_bytes, int.MaxValue))).Fill(0x3A);
-        _destination.AsSpan<byte>(0, checked((int)Math.Min(_bytes, int.MaxValue))).Fill(0x3B);
+        NativeMemory.Fill(_source.Address, (nuint)_bytes, 0x3A);
+        NativeMemory.Fill(_destination.Address, (nuint)_bytes, 0x3B);
     }
 
     /// <summary>A copy by one thread.</summary>
@@ -39,8 +40,8 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
     /// <param name="isBack">From the second arena to the first.</param>
     public MeasuredRate Copy(string name, bool isBack)
     {
-        byte* from = (byte*)(isBack ? _destination : _source).Address;
-        byte* to = (byte*)(isBack ? _source : _destination).Address;
+        byte* from = (isBack ? _destination : _source).Address;
+        byte* to = (isBack ? _source : _destination).Address;
         long half = _bytes / 2;
         return _meter.Measure(name, "GB/s", half / 1e9, $"memcpy by one thread, {half >> 20} MiB", () => Buffer.MemoryCopy(from, to, half, half));
     }
@@ -50,8 +51,8 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
     public MeasuredRate CopyBothWays(string name)
     {
         long half = _bytes / 2;
-        byte* first = (byte*)_source.Address;
-        byte* second = (byte*)_destination.Address;
+        byte* first = _source.Address;
+        byte* second = _destination.Address;
         using var start = new SemaphoreSlim(0);
         using var done = new SemaphoreSlim(0);
         bool isOver = false;
@@ -100,8 +101,8 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
         // The states' arrays in the one buffer, 12 bytes a parameter; gradients in the other.
         const int Alignment = 1 << 12;
         long count = Math.Max(Alignment, _bytes / AdamWParts.BytesPerParameter / Alignment * Alignment);
-        using var states = new NativeBuffer(count * AdamWParts.BytesPerParameter);
-        byte* address = (byte*)states.Address;
+        using var states = new MemoryRegion(count * AdamWParts.BytesPerParameter, "the measurement");
+        byte* address = states.Address;
         var arrays = new AdamWStates((ushort*)address, (short*)(address + (2 * count)), (float*)(address + (4 * count)), (float*)(address + (8 * count)));
         Fill(arrays, count);
         GradientPointer gradients = _isBFloat16 ? GradientPointer.BFloat16((ushort*)_source.Address) : GradientPointer.Float32((float*)_source.Address);
@@ -115,7 +116,7 @@ internal sealed unsafe class MemoryProbe : IRangeWork, IDisposable
 
     /// <inheritdoc/>
     void IRangeWork.RunBlock(long blockIndex, long start, int count) =>
-        Buffer.MemoryCopy((byte*)_source.Address + start, (byte*)_destination.Address + start, count, count);
+        Buffer.MemoryCopy(_source.Address + start, _destination.Address + start, count, count);
 
     /// <summary>Frees the memory.</summary>
     public void Dispose()

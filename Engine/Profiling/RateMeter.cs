@@ -5,13 +5,13 @@ namespace Offload.Engine.Profiling;
 /// <summary>Times a piece of work over and over. One thread at a time.</summary>
 /// <param name="secondsEach">Time for the samples of one rate.</param>
 /// <param name="cancellation">Checked between samples.</param>
-internal sealed class RateMeter(double secondsEach, CancellationToken cancellation)
+/// <param name="warmUpFraction">Part of that time that goes before the samples: pages are touched, clocks rise, code is compiled.</param>
+internal sealed class RateMeter(double secondsEach, CancellationToken cancellation, double warmUpFraction = RateMeter.DefaultWarmUpFraction)
 {
     /// <summary>A median needs three, whatever the time says.</summary>
     private const int MinSamples = 3;
 
-    /// <summary>Part of the time that goes before the samples: pages are touched, clocks rise, code is compiled.</summary>
-    private const double WarmUpFraction = 0.2;
+    private const double DefaultWarmUpFraction = 0.2;
 
     /// <summary>Measures a rate.</summary>
     /// <param name="name">Of the profile's number.</param>
@@ -20,15 +20,29 @@ internal sealed class RateMeter(double secondsEach, CancellationToken cancellati
     /// <param name="what">For reports.</param>
     /// <param name="work">One sample.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public MeasuredRate Measure(string name, string unit, double amount, string what, Action work)
+    public MeasuredRate Measure(string name, string unit, double amount, string what, Action work) => MeasureSeconds(name, unit, amount, what, () =>
+    {
+        long start = Stopwatch.GetTimestamp();
+        work();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    });
+
+    /// <summary>The same of work that takes its own time.</summary>
+    /// <param name="name">Of the profile's number.</param>
+    /// <param name="unit">Of the rate.</param>
+    /// <param name="amount">What one call of <paramref name="work"/> does, in 10^9 or 10^12 of the unit.</param>
+    /// <param name="what">For reports.</param>
+    /// <param name="work">One sample; returns what it took, in seconds.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public MeasuredRate MeasureSeconds(string name, string unit, double amount, string what, Func<double> work)
     {
         long begin = Stopwatch.GetTimestamp();
         do
         {
             cancellation.ThrowIfCancellationRequested();
-            work();
+            _ = work();
         }
-        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < WarmUpFraction * secondsEach);
+        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < warmUpFraction * secondsEach);
 
         var rates = new List<double>();
         begin = Stopwatch.GetTimestamp();
@@ -36,9 +50,7 @@ internal sealed class RateMeter(double secondsEach, CancellationToken cancellati
         do
         {
             cancellation.ThrowIfCancellationRequested();
-            long start = Stopwatch.GetTimestamp();
-            work();
-            rates.Add(amount / Math.Max(Stopwatch.GetElapsedTime(start).TotalSeconds, 1e-9));
+            rates.Add(amount / Math.Max(work(), 1e-9));
             elapsed = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         }
         while (elapsed < secondsEach || rates.Count < MinSamples);

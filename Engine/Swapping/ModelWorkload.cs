@@ -27,7 +27,7 @@ internal static class ModelWorkload
         var sizes = new ActivationSizes(layout.Config, type, shape);
         return new Workload
         {
-            Units = [.. layout.Units.Select(unit => Shape(layout, unit, sizes, shape))],
+            Units = [.. layout.Units.Select(unit => Shape(layout, unit, sizes, shape, device))],
             NumMicroBatches = numMicroBatches,
             HiddenBytes = checked(Rows(shape) * layout.Config.HiddenSize * sizes.ElementBytes),
             WeightBytes = sizes.ElementBytes,
@@ -43,7 +43,7 @@ internal static class ModelWorkload
 
     private static long Rows(BatchShape shape) => (long)shape.Sequences * shape.Tokens;
 
-    private static UnitShape Shape(ModelLayout layout, UnitLayout unit, ActivationSizes sizes, BatchShape shape)
+    private static UnitShape Shape(ModelLayout layout, UnitLayout unit, ActivationSizes sizes, BatchShape shape, ComputeDevice device)
     {
         var result = new UnitShape
         {
@@ -63,7 +63,7 @@ internal static class ModelWorkload
             {
                 Flops = flopsPerElement * unit.Parameters.Where(parameter => parameter.IsMatrix).Sum(parameter => parameter.Count),
                 AttentionFlops = attentionFlops,
-                ElementBytes = (double)Rows(shape) * sizes.ElementBytes * LayerElements(layout.Config, sizes),
+                ElementBytes = (double)Rows(shape) * sizes.ElementBytes * LayerElements(layout.Config, sizes, device),
                 Activations =
                 [
                     .. ActivationSizes.Names.Select((name, i) =>
@@ -76,17 +76,23 @@ internal static class ModelWorkload
         return result with
         {
             Flops = unit.Kind == UnitKind.Head ? 3 * flopsPerElement * layout.Config.VocabularySize * layout.Config.HiddenSize : 0,
-            ElementBytes = (double)Rows(shape) * sizes.ElementBytes * (unit.Kind == UnitKind.Head ? HeadElements(layout.Config) : EmbeddingElements(layout.Config)),
+            ElementBytes = (double)Rows(shape) * sizes.ElementBytes * (unit.Kind == UnitKind.Head ? HeadElements(layout.Config, device) : EmbeddingElements(layout.Config)),
         };
     }
 
     /// <summary>
     /// What the element-wise work of a layer's forward reads and writes, for each token. The backward is taken to have twice as much: by the same count
     /// it is 16 hidden states, three of the MLP's first outputs and two of its activated ones, which is 2.0 times the forward's of a plain MLP of
-    /// four hidden states and 2.1 times that of a gated one of three and a half.
+    /// four hidden states and 2.1 times that of a gated one of three and a half. On a GPU it is a third of what forward and backward have together, which is
+    /// the forward's own of such a gated MLP; biases make the backward more than twice of it.
     /// </summary>
-    private static double LayerElements(DecoderConfig config, ActivationSizes sizes)
+    private static double LayerElements(DecoderConfig config, ActivationSizes sizes, ComputeDevice device)
     {
+        if (device == ComputeDevice.Cuda)
+        {
+            return (CudaLayerTraffic.ForwardElements(config, sizes) + CudaLayerTraffic.BackwardElements(config, sizes)) / 3;
+        }
+
         // Two norms read and write, two residual sums read two and write one.
         const int HiddenStates = (2 * 2) + (2 * 3);
 
@@ -95,9 +101,13 @@ internal static class ModelWorkload
         return ((double)HiddenStates * config.HiddenSize) + (queryKeyPasses * (sizes.QuerySize + sizes.KeySize)) + sizes.UpSize + config.IntermediateSize;
     }
 
-    /// <summary>The same of the head, forward and backward: the norm and its backward; the loss reads the logits twice and puts their gradient in their place.</summary>
-    private static double HeadElements(DecoderConfig config) => (config.FinalNorm ? 5.0 * config.HiddenSize : 0) + (3.0 * config.VocabularySize);
+    /// <summary>
+    /// The same of the head, forward and backward: the norm and its backward (5 hidden states); the loss reads the logits twice and puts their gradient in their
+    /// place. On a GPU (CudaHead, its kernel of the loss) it finds them in the cache the second time.
+    /// </summary>
+    private static double HeadElements(DecoderConfig config, ComputeDevice device) =>
+        (config.FinalNorm ? 5.0 * config.HiddenSize : 0) + ((device == ComputeDevice.Cuda ? 2.0 : 3.0) * config.VocabularySize);
 
-    /// <summary>The same of the embedding's forward: rows are read and written, positions added.</summary>
+    /// <summary>The same of the embedding's forward: rows are read and written, positions added. A GPU's kernel does the same.</summary>
     private static double EmbeddingElements(DecoderConfig config) => (config.LearnedPositionOffset is null ? 2.0 : 3.0) * config.HiddenSize;
 }

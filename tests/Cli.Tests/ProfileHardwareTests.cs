@@ -52,7 +52,7 @@ public sealed class ProfileHardwareTests : IDisposable
     [Theory]
     [InlineData("--size: without --nvme no drive is measured", "--size", "8MiB")]
     [InlineData("--output: /etc/hostname exists", "--output", "/etc/hostname")]
-    [InlineData("--device: expected cpu, found cuda", "--device", "cuda")]
+    [InlineData("--device: expected cpu, cuda or cuda:N, found 'cuda:x'", "--device", "cuda:x")]
     [InlineData("a working set of 1125899906842624 bytes is too large", "--working-set", "1024TiB")]
     [InlineData("--seconds: expected a number of at least 0, found 'x'", "--seconds", "x")]
     public void Profile_BadOptions_Exits2(string message, params string[] options)
@@ -61,5 +61,17 @@ public sealed class ProfileHardwareTests : IDisposable
 
         Assert.Equal(2, run.ExitCode);
         Assert.StartsWith($"error: {message}", run.Failure);
+    }
+
+    [Fact]
+    public void Profile_GpuWithoutCuda_IsOneErrorAndMeasuresNothing()
+    {
+        CliRun run = CliRun.InProcess([.. Quick, "--device", "cuda:1", "--output", Path.Combine(_folder, "here.json")]);
+
+        // libtorch without CUDA, or no driver, or no second GPU: all are the machine's, not the options'.
+        Assert.Equal((1, ""), (run.ExitCode, run.Output));
+        Assert.Contains("CUDA", run.Failure);
+        Assert.DoesNotContain("measuring", run.Error);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
     }
 }

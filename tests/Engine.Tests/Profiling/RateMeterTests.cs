@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Offload.Engine.Profiling;
 
 namespace Offload.Engine.Tests.Profiling;
@@ -23,6 +24,32 @@ public sealed class RateMeterTests
         // A sleep is never shorter, and on a busy machine longer.
         Assert.InRange(rate.Median, 1, 200.1);
         Assert.True(rate.Seconds >= 0.1);
+    }
+
+    [Fact]
+    public void MeasureSeconds_WorkWithItsOwnClock_IsAmountOverThat()
+    {
+        MeasuredRate rate = new RateMeter(0, CancellationToken.None).MeasureSeconds("x", "GB/s", 6, "nothing", () => 2);
+
+        Assert.Equal((3.0, 3.0, 3.0, 3), (rate.Median, rate.FirstDecile, rate.NinthDecile, rate.Samples));
+        Assert.False(rate.IsUnsteady);
+    }
+
+    [Fact]
+    public void MeasureSeconds_LongWarmUp_GoesBeforeTheSamples()
+    {
+        int calls = 0;
+        long begin = Stopwatch.GetTimestamp();
+
+        MeasuredRate rate = new RateMeter(0.05, CancellationToken.None, warmUpFraction: 3).MeasureSeconds("x", "GB/s", 1, "sleep", () =>
+        {
+            calls++;
+            Thread.Sleep(5);
+            return 1;
+        });
+
+        Assert.True(Stopwatch.GetElapsedTime(begin).TotalSeconds >= 4 * 0.05);
+        Assert.True(rate.Seconds >= 0.05 && calls > rate.Samples);
     }
 
     [Fact]

@@ -1,4 +1,6 @@
+using Offload.Engine.Compute;
 using Offload.Engine.Models;
+using Offload.Engine.Profiling.Cuda;
 using Offload.Engine.Swapping;
 using Offload.Engine.Tests.Compute;
 using Offload.Engine.Training;
@@ -84,6 +86,56 @@ public sealed class ModelWorkloadTests
         Assert.Equal(2 * Rows * 2 * config.HiddenSize, work.Units[0].ElementBytes);
         Assert.Equal(2 * work.Units[1].ElementBytes, ModelWorkload.Create(ModelLayout.Create(config), ComputeType.Float32, 32, 2, 1, 512, 1 << 21).Units[1].ElementBytes);
     }
+
+    [Fact]
+    public void Create_ElementBytesOnAGpu_CountsItsKernels()
+    {
+        DecoderConfig config = SmallLlama.Config;
+        const double Rows = 2 * 32;
+        UnitShape[] units = [.. OnGpu(config).Units];
+        double query = config.NumHeads * config.HeadSize;
+        double key = config.NumKeyValueHeads * config.HeadSize;
+        double hidden = config.HiddenSize;
+        double intermediate = config.IntermediateSize;
+
+        // Norms, rotation, activation; their gradients, and what attention's are packed with.
+        double forward = (2 * 2 * hidden) + (2 * (query + key)) + (3 * intermediate);
+        double backward = (2 * 5 * hidden) + (6 * intermediate) + (2 * (query + (2 * key)));
+        Assert.Equal(2 * Rows * (forward + backward) / 3, units[1].ElementBytes, 1e-6);
+        Assert.Equal(2 * Rows * ((5 * hidden) + (2 * config.VocabularySize)), units[^1].ElementBytes);
+        Assert.Equal(2 * Rows * 2 * hidden, units[0].ElementBytes);
+    }
+
+    [Fact]
+    public void Create_ElementBytesOnAGpu_HeadNormsAndBiasesCountTheirs()
+    {
+        DecoderConfig config = SmallLlama.Config;
+        const double RowBytes = 2 * 32 * 2;
+        double query = config.NumHeads * config.HeadSize;
+        double key = config.NumKeyValueHeads * config.HeadSize;
+        double plain = OnGpu(config).Units[1].ElementBytes;
+
+        // Kept as they were and normed; the gradient in place beside what was given. Sums of columns.
+        Assert.Equal(RowBytes * 7 * (query + key) / 3, OnGpu(config with { QueryKeyNorm = true }).Units[1].ElementBytes - plain, 1e-6);
+        Assert.Equal(
+            RowBytes * ((query + (2 * key)) + (2 * config.HiddenSize) + (2 * config.IntermediateSize)) / 3,
+            OnGpu(config with { QueryKeyValueBias = true, AttentionOutputBias = true, MlpBias = true }).Units[1].ElementBytes - plain, 1e-6);
+    }
+
+    [Fact]
+    public void Create_ElementBytesOnAGpu_AreFewerThanOnTheCpu()
+    {
+        DecoderConfig config = CudaProbeModel.Config(headSize: 128);
+        ModelLayout layout = ModelLayout.Create(config);
+        var sizes = new ActivationSizes(config, ComputeType.BFloat16, new BatchShape(CudaProbeModel.Sequences, CudaProbeModel.Tokens));
+
+        Assert.True(OnGpu(config).Units[1].ElementBytes < ModelWorkload.Create(layout, ComputeType.BFloat16, 32, 2, 1, 512, 1 << 21).Units[1].ElementBytes);
+
+        // Plans take the backward's for twice the forward's: so it is for the model that rates are measured with.
+        Assert.Equal(2, CudaLayerTraffic.BackwardElements(config, sizes) / CudaLayerTraffic.ForwardElements(config, sizes), 0.01);
+    }
+
+    private static Workload OnGpu(DecoderConfig config) => ModelWorkload.Create(ModelLayout.Create(config), ComputeType.BFloat16, 32, 2, 1, 512, 1 << 21, ComputeDevice.Cuda);
 
     private static void AssertFlops(ModelLayout layout, Workload work, double numTokens, int sequenceTokens)
     {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Offload.Engine.Models;
 using Offload.Engine.Profiling;
+using Offload.Engine.Training;
 using Offload.Profiles;
 using Offload.Profiles.Hardware;
 using Offload.Storage.Benchmarks;
@@ -13,9 +14,9 @@ namespace Offload.Cli.Commands;
 internal static class ProfileHardwareCommand
 {
     private static readonly Option<string?> Output = CommonOptions.Text("--output", "FILE", "Write the profile as JSON, for --hardware");
-    private static readonly Option<string?> Name = CommonOptions.Text("--name", "TEXT", "Name of the profile [the processor's]");
+    private static readonly Option<string?> Name = CommonOptions.Text("--name", "TEXT", "Name of the profile [the GPU's, or the processor's]");
     private static readonly Option<double?> Seconds = CommonOptions.Number("--seconds", "Time for each rate [2]; longer is steadier");
-    private static readonly Option<long?> WorkingSet = CommonOptions.Size("--working-set", "Memory that copies and updates go over [512MiB]; several times the processor's cache");
+    private static readonly Option<long?> WorkingSet = CommonOptions.Size("--working-set", "Memory that copies and updates go over [512MiB, with a GPU 4GiB or an eighth of what is free]; several times the processor's cache");
     private static readonly Option<long?> Size = CommonOptions.Size("--size", "Size of the temporary files on the drives, all together [4GiB]");
 
     internal static Command Create()
@@ -38,7 +39,6 @@ internal static class ProfileHardwareCommand
 
     private static ExitCode Run(CommandContext context)
     {
-        TrainingArguments.RequireCpu(context);
         string? output = context.Get(Output);
         NewFile.Require(Output.Name, output);
         HardwareMeasurementOptions options = Read(context);
@@ -47,7 +47,7 @@ internal static class ProfileHardwareCommand
             BenchStorageCommand.Announce(context.Error, StorageBenchmarkPlan.Make(new StorageBenchmarkOptions { Folders = options.NvmeFolders, SizeBytes = options.StorageBytes }));
         }
 
-        context.LoadTorch();
+        context.LoadTorch(context.Get(CommonOptions.Device)?.Type ?? TorchSharp.DeviceType.CPU);
         HardwareMeasurementResult result = HardwareMeasurement.Run(options, context.Error.WriteLine, warning => context.Error.WriteLine($"warning: {warning}"), context.Cancellation);
         if (output is not null)
         {
@@ -60,7 +60,7 @@ internal static class ProfileHardwareCommand
         }
         else
         {
-            Write(context.Output, result, output);
+            Write(context.Output, result, options.Device, output);
         }
 
         return ExitCode.Done;
@@ -75,22 +75,26 @@ internal static class ProfileHardwareCommand
             throw new UsageException("--size: without --nvme no drive is measured", "name a folder on each drive with --nvme");
         }
 
+        ComputeDevice device = TrainingArguments.ReadDevice(context) ?? ComputeDevice.Cpu;
         return new HardwareMeasurementOptions
         {
             Name = context.Get(Name),
+            Device = device,
+            GpuOrdinal = context.Get(CommonOptions.Device)?.Index ?? 0,
             Type = TrainingArguments.ReadType(context) ?? ComputeType.BFloat16,
             Threads = TrainingArguments.ToInt(context, CommonOptions.Threads) ?? Environment.ProcessorCount,
             SecondsEach = seconds,
-            WorkingSetBytes = context.Get(WorkingSet) ?? HardwareMeasurementOptions.DefaultWorkingSetBytes,
+            WorkingSetBytes = context.Get(WorkingSet) ?? HardwareMeasurementOptions.DefaultWorkingSet(device),
             NvmeFolders = folders,
             StorageBytes = context.Get(Size) ?? StorageBenchmarkOptions.DefaultSizeBytes,
         };
     }
 
-    private static void Write(TextWriter text, HardwareMeasurementResult result, string? output)
+    private static void Write(TextWriter text, HardwareMeasurementResult result, ComputeDevice device, string? output)
     {
+        string gpu = device == ComputeDevice.Cuda ? string.Create(CultureInfo.InvariantCulture, $", {result.Profile.Gpu.MemoryGiB} GiB of the GPU's memory") : "";
         text.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{result.Profile.Name}: {result.Profile.Cpu.Cores} cores, {result.Profile.Cpu.MemoryGiB} GiB free; measured in {result.Seconds:F0} s"));
+            CultureInfo.InvariantCulture, $"{result.Profile.Name}: {result.Profile.Cpu.Cores} cores, {result.Profile.Cpu.MemoryGiB} GiB free{gpu}; measured in {result.Seconds:F0} s"));
         text.WriteLine();
         text.WriteLine($"{"",-28} {"median",9} {"1st decile",10} {"9th decile",10} {"",-15} {"samples",7}");
         foreach (MeasuredRate rate in result.Rates)
