@@ -94,7 +94,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--beta1", "1", "--beta1: expected a number from 0 to below 1, found 1")]
     [InlineData("--eval-fraction", "1", "--eval-fraction: expected a number of at least 0 and below 1, found 1")]
     [InlineData("--checkpoint-every", "0", "--checkpoint-every: expected a number above 0, found 0")]
-    [InlineData("--device", "cuda", "--device: expected cpu, found cuda")]
+    [InlineData("--device", "gpu", "--device: expected cpu, cuda or cuda:N, found 'gpu'")]
     [InlineData("--cpu-memory", "much", "--cpu-memory: expected a size such as 12GiB or 64MiB, found 'much'")]
     public void Option_OutOfRange_Exits2(string option, string value, string expected) => Check(2, expected, args: [option, value]);
 

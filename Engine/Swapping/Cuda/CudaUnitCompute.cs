@@ -39,10 +39,6 @@ internal sealed unsafe class CudaUnitCompute : IUnitCompute
     /// <param name="numerics">What fixes the bits.</param>
     /// <param name="workspace"><see cref="ArenaBytes"/> of device memory, aligned to 256 bytes; borrowed.</param>
     /// <param name="attention">The kernel in bfloat16; float32 has but one.</param>
-    /// <param name="isDeterministic">
-    /// Attention's backward adds up in one order, all else does so anyway: the same bits whatever the plan. Set for all of libtorch in this process.
-    /// cuDNN has no such way.
-    /// </param>
     /// <exception cref="UsageException">No attention kernel takes the model's heads.</exception>
     /// <exception cref="CudaException">The device lacks something.</exception>
     public CudaUnitCompute(
