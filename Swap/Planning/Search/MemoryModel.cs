@@ -32,7 +32,7 @@ internal sealed class MemoryModel
         _hiddenBytes = SlotSizes.Pad(work.HiddenBytes);
         long largestTile = Math.Min(work.TileParameters, counts.Max());
         _largestTileBytes = work.StatePartBytes.Sum(part => SlotSizes.Pad(largestTile * part));
-        _mastersBytes = 2 * SlotSizes.Pad(largestTile * sizeof(ushort));
+        _mastersBytes = 2 * 2 * SlotSizes.Pad(largestTile * sizeof(ushort));
     }
 
     /// <summary>States on the drives, one generation.</summary>

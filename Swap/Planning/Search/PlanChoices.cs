@@ -8,8 +8,11 @@ public sealed record PlanChoices
     /// <summary>Order of work. <see cref="StepOrder.Fuyou"/> and <see cref="StepOrder.ZeroInfinity"/> fix tiers and update mode as these systems have them.</summary>
     public StepOrder Order { get; init; } = StepOrder.LayerMajor;
 
-    /// <summary>Optimizer states: <see cref="Tier.Nvme"/>: all on the drives; <see cref="Tier.Cpu"/>: none on the drives; null: as they fit.</summary>
+    /// <summary>Optimizer states: <see cref="Tier.Nvme"/>: all on the drives; <see cref="Tier.Cpu"/>: all in CPU memory; null: as they fit.</summary>
     public Tier? States { get; init; }
+
+    /// <summary>No states on the drives, which may have activations and gradients all the same. A search of the planner's own.</summary>
+    internal bool KeepsStatesOffDrives { get; init; }
 
     /// <summary>Sequences of a micro-batch; must divide the step's.</summary>
     public int? MicroBatchSequences { get; init; }

@@ -148,7 +148,7 @@ internal sealed class PlanFitter
     private SwapPlan? SmallerOnCpu(SwapPlan plan)
     {
         SwapPlan? smaller = null;
-        if (HasDrives && _choices.States != Tier.Cpu)
+        if (HasDrives && _choices.States != Tier.Cpu && !_choices.KeepsStatesOffDrives)
         {
             smaller = Change(plan, unit => unit.States == Tier.Cpu ? unit with { States = Tier.Nvme } : null);
         }

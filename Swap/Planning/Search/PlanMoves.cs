@@ -92,7 +92,7 @@ internal sealed class PlanMoves
     {
         foreach ((Tier weights, Tier states) in Places)
         {
-            if ((states == Tier.Nvme && !_hasDrives) || (Choices.States is { } pinned && states != pinned))
+            if ((states == Tier.Nvme && (!_hasDrives || Choices.KeepsStatesOffDrives)) || (Choices.States is { } pinned && states != pinned))
             {
                 continue;
             }

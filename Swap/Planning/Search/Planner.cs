@@ -32,7 +32,7 @@ public static class Planner
         if (best.Best!.Plan.IsDurable && request.Choices is { States: null, IsDurable: not true } && !PublishedPlans.IsPublished(request.Choices.Order))
         {
             // What drives hide in the small model they need not in the whole one: a plan without them is kept if its whole step is no longer.
-            PlanRequest inMemory = request with { NvmeBudgetBytes = null };
+            PlanRequest inMemory = request with { Choices = request.Choices with { KeepsStatesOffDrives = true } };
             PlannedStep? other = FindBest(inMemory) is { } space ? PlanReport.Finish(inMemory, space) : null;
             found = other is not null && (found is null || other.Predicted.StepSeconds <= found.Predicted.StepSeconds) ? other : found;
         }

@@ -145,17 +145,26 @@ public sealed class TraceTests
 
     private static StepTrace Record(StepSchedule schedule, int numPeriods, ExecutorOptions options)
     {
-        // Nothing runs before all is released: no lane waits for that.
+        // Nothing runs before all is released: no lane waits for that. All lanes are there when the first is released: one that comes later waits for nobody.
         var clock = new ManualClock();
+        int numStarted = 0;
         using var isReleased = new ManualResetEventSlim();
         var handler = new DelegateHandler((operation, _, cancellation) =>
         {
             isReleased.Wait(cancellation);
             clock.Advance(schedule.Operations[operation].Amount);
         });
-        using var executor = new ScheduleExecutor(schedule, handler, options with { Clock = clock });
+        int numLanes = options.IsSequential ? 1 : schedule.Operations.Select(operation => operation.Lane).Distinct().Count();
+        using var executor = new ScheduleExecutor(schedule, handler, options with { Clock = clock, OnLaneStart = _ => Interlocked.Increment(ref numStarted) });
         InTime.Run(() =>
         {
+            while (Volatile.Read(ref numStarted) < numLanes)
+            {
+                Thread.Sleep(1);
+            }
+
+            // From the start to the wait it is some microseconds.
+            Thread.Sleep(50);
             for (int i = 0; i < numPeriods; i++)
             {
                 executor.Release();

@@ -37,7 +37,10 @@ internal static class RandomPlan
             IsTied = isTied,
             TileParameters = random.Next(20, 300),
         };
-        return (work, For(work, random));
+        SwapPlan plan = For(work, random);
+
+        // Last, so that the rest of a seed stays what it was.
+        return (work with { AreNormsOnGpu = random.Next(4) == 0 }, plan);
     }
 
     /// <summary>A plan for a given workload.</summary>

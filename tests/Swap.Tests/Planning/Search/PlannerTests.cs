@@ -83,6 +83,18 @@ public sealed class PlannerTests(ITestOutputHelper output)
     public void Plan_MicroBatchThatDoesNotDivide_IsRefused() => Assert.Throws<UsageException>(
         () => Planner.Plan(DenseModel.Request(4, 1024, 64, hasDrives: true) with { Choices = new PlanChoices { MicroBatchSequences = 3 } }));
 
+    [Theory]
+    [InlineData(Tier.Cpu)]
+    [InlineData(Tier.Nvme)]
+    public void Plan_StatesPinned_AreAllThere(Tier tier)
+    {
+        PlanRequest request = DenseModel.Request(numLayers: 6, hidden: 2048, cpuGiB: 64, hasDrives: true);
+
+        PlannedStep step = Planner.Plan(request with { Choices = new PlanChoices { States = tier } }).Require();
+
+        Assert.All(step.Plan.Units, unit => Assert.Equal(tier, unit.States));
+    }
+
     [Fact]
     public void Plan_FuyouWithoutDrives_IsRefused() => Assert.Throws<UsageException>(
         () => Planner.Plan(DenseModel.Request(4, 1024, 64, hasDrives: false) with { Choices = new PlanChoices { Order = StepOrder.Fuyou } }));
