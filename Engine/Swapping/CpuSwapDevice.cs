@@ -28,10 +28,10 @@ internal sealed unsafe class CpuSwapDevice(int computeThreads, double? h2dBytesP
     public long OverheadBytes => 0;
 
     /// <inheritdoc/>
-    public long? TakePeakBytes() => null;
+    public long? SamplePeakBytes() => null;
 
     /// <inheritdoc/>
-    public void OnLaneStart(Lane lane) => ComputeThreads.Set(computeThreads);
+    public void PrepareThread() => ComputeThreads.Set(computeThreads);
 
     /// <inheritdoc/>
     public IGpuMemory Allocate(long sizeBytes, MemoryLimit limit) => new Memory(new MemoryRegion(sizeBytes, "GPU slots", limit));

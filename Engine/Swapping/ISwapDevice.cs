@@ -6,7 +6,7 @@ using Offload.Swap.Schedules;
 
 namespace Offload.Engine.Swapping;
 
-/// <summary>The GPU tier of a swapped model: its memory, what computes there, and the links to it. Owned by whoever makes it, and outlives the model.</summary>
+/// <summary>The GPU tier of a swapped model: its memory, what computes there, and the links to it. Owned by the model that it is made for.</summary>
 internal unsafe interface ISwapDevice : IDisposable
 {
     /// <summary>For one more executor: lanes that only queue their work, the device's own; null: each operation is done when its call returns.</summary>
@@ -18,11 +18,12 @@ internal unsafe interface ISwapDevice : IDisposable
     /// <summary>What is taken of its memory beside what is asked for.</summary>
     long OverheadBytes { get; }
 
-    /// <summary>Most of its memory that was taken so far, as its driver counts; null: what is asked for is all.</summary>
-    long? TakePeakBytes();
+    /// <summary>Looks how much of its memory is taken now, as its driver counts.</summary>
+    /// <returns>The most bytes that were seen so far; null: what is asked for is all there is to count.</returns>
+    long? SamplePeakBytes();
 
-    /// <summary>Called first on each lane's thread.</summary>
-    void OnLaneStart(Lane lane);
+    /// <summary>Called once by each thread, before it uses anything of the device.</summary>
+    void PrepareThread();
 
     /// <summary>Memory of the GPU tier, zeroed.</summary>
     /// <param name="sizeBytes">A multiple of 4 KiB; zero is allowed.</param>

@@ -15,8 +15,8 @@ using Offload.Swap.Schedules;
 namespace Offload.Engine.Swapping;
 
 /// <summary>
-/// A model that trains by a plan: what does not fit on a tier passes through it, by the plan's schedules, with all lanes at work. Gives the bits of
-/// <see cref="ResidentModel"/>. One thread drives it. Owns all but the store.
+/// A model that trains by a plan: what does not fit on a tier passes through it, by the plan's schedules, with all lanes at work. On the CPU it gives the
+/// bits of <see cref="ResidentModel"/>. One thread drives it. Owns all but the store.
 /// </summary>
 internal sealed unsafe class SwapModel : ITrainingModel
 {
@@ -87,7 +87,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
             {
                 IsSequential = options.IsSequential,
                 MaxTracePeriods = options.MaxTracePeriods,
-                OnLaneStart = _device.OnLaneStart,
+                OnLaneStart = _ => _device.PrepareThread(),
             };
             _train = Execute(Schedule, _steps, options.BeforeOperation, executorOptions);
             _forward = Execute(forward, _evaluations, options.BeforeOperation, executorOptions with { MaxTracePeriods = 0 });
@@ -119,7 +119,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
     public SwapStates States { get; } = null!;
 
     /// <inheritdoc/>
-    public long PeakGpuBytes => _device!.TakePeakBytes() ?? _gpuLimit.HighWaterBytes;
+    public long PeakGpuBytes => _device!.SamplePeakBytes() ?? _gpuLimit.HighWaterBytes;
 
     /// <summary>Most CPU memory that was held at once.</summary>
     public long PeakCpuBytes => _cpuLimit.HighWaterBytes;
@@ -183,7 +183,7 @@ internal sealed unsafe class SwapModel : ITrainingModel
         }
 
         Guarded(() => _train!.WaitFor(_decision, _numEnded));
-        _ = _device!.TakePeakBytes();
+        _ = _device!.SamplePeakBytes();
         _numEnded++;
     }
 

@@ -141,7 +141,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         _staged.Forget();
-        _engine.Device.OnLaneStart(Lane.Compute);
+        _engine.Device.PrepareThread();
         PartSet weightParts = _engine.Type == ComputeType.Float32 ? AdamWParts.Masters : PartSet.Of(AdamWParts.High);
         IEnumerable<TileRead> reads = _store.Geometry.Tiles()
             .Where(tile => _tiles[tile.Unit].Length > 0 || _weights[tile.Unit] != 0)
@@ -276,7 +276,7 @@ internal sealed unsafe class SwapStates : IMasterWeights, IMasterWeightsTarget, 
 
     private void RefreshWeights()
     {
-        _engine.Device.OnLaneStart(Lane.Compute);
+        _engine.Device.PrepareThread();
         foreach (TileId tile in _store.Geometry.Tiles().Where(tile => _weights[tile.Unit] != 0))
         {
             TileShape shape = _store.Geometry.Tile(tile);

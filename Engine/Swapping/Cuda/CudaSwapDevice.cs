@@ -57,14 +57,14 @@ internal sealed unsafe class CudaSwapDevice : ISwapDevice
     public long OverheadBytes => _host.OverheadBytes;
 
     /// <inheritdoc/>
-    public long? TakePeakBytes()
+    public long? SamplePeakBytes()
     {
         _host.Sample();
         return _host.PeakBytes;
     }
 
     /// <inheritdoc/>
-    public void OnLaneStart(Lane lane) => _host.Device.MakeCurrent();
+    public void PrepareThread() => _host.Device.MakeCurrent();
 
     /// <inheritdoc/>
     public IGpuMemory Allocate(long sizeBytes, MemoryLimit limit)
